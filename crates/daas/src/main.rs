@@ -1,0 +1,2 @@
+//! The daas binary.
+fn main() {}
