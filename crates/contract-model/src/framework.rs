@@ -1,0 +1,1 @@
+//! The Sui framework functions that transactions may call directly.

@@ -1,0 +1,188 @@
+//! Layouts of the module `staking`.
+
+use serde::{Deserialize, Serialize};
+use sui_sdk_types::Address;
+
+/// The tier of a worker's stake.
+pub const TIER_NODE: u8 = 0;
+/// The tier of a cluster user's stake.
+pub const TIER_USER: u8 = 1;
+/// The tier of a cluster administrator's stake.
+pub const TIER_ADMIN: u8 = 2;
+
+/// The stake counts.
+pub const STATUS_ACTIVE: u8 = 0;
+/// Its owner asked for it back; it no longer counts and can still be slashed.
+pub const STATUS_UNBONDING: u8 = 1;
+/// Its owner has it back. Final.
+pub const STATUS_WITHDRAWN: u8 = 2;
+/// Slashing left nothing of it. Final.
+pub const STATUS_SLASHED_OUT: u8 = 3;
+
+/// Governs the pool's parameters and treasury, and the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminCap {
+    /// The object's id.
+    pub id: Address,
+}
+
+/// May slash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlashCap {
+    /// The object's id.
+    pub id: Address,
+}
+
+/// A tier's parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierParams {
+    /// The least stake that counts, in MIST.
+    pub minimum: u64,
+    /// How long a stake can't be asked back, in milliseconds from staking.
+    pub lockup_ms: u64,
+}
+
+/// The one pool: parameters, totals and the treasury. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StakingPool {
+    /// The object's id.
+    pub id: Address,
+    /// The package version that may use it.
+    pub version: u64,
+    /// By tier number.
+    pub tiers: Vec<TierParams>,
+    /// From the request to the withdrawal, in milliseconds.
+    pub unbonding_ms: u64,
+    /// MIST in active stakes.
+    pub total_active: u64,
+    /// MIST in unbonding stakes.
+    pub total_unbonding: u64,
+    /// MIST slashed so far.
+    pub total_slashed: u64,
+    /// How many stakes were ever made.
+    pub stakes_created: u64,
+    /// Slashed MIST not yet taken out by governance.
+    pub treasury: u64,
+}
+
+/// One stake. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stake {
+    /// The object's id.
+    pub id: Address,
+    /// Who staked and who alone can withdraw.
+    pub owner: Address,
+    /// One of the `TIER_` constants.
+    pub tier: u8,
+    /// One of the `STATUS_` constants.
+    pub status: u8,
+    /// MIST held.
+    pub balance: u64,
+    /// MIST slashed from it so far.
+    pub slashed: u64,
+    /// When it was made, in Unix milliseconds.
+    pub staked_at_ms: u64,
+    /// Before this it can't be asked back.
+    pub locked_until_ms: u64,
+    /// While unbonding: when it can be withdrawn; otherwise 0.
+    pub withdrawable_at_ms: u64,
+}
+
+/// The pool was made (once, when the package is published).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PoolCreated {
+    pub pool_id: Address,
+    pub tiers: Vec<TierParams>,
+    pub unbonding_ms: u64,
+}
+
+/// A tier's parameters changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TierChanged {
+    pub pool_id: Address,
+    pub tier: u8,
+    pub minimum: u64,
+    pub lockup_ms: u64,
+}
+
+/// The unbonding period changed (for later requests).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct UnbondingChanged {
+    pub pool_id: Address,
+    pub unbonding_ms: u64,
+}
+
+/// A stake was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Staked {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub tier: u8,
+    pub amount: u64,
+    pub staked_at_ms: u64,
+    pub locked_until_ms: u64,
+}
+
+/// Its owner added to an active stake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ToppedUp {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub amount: u64,
+    pub balance: u64,
+}
+
+/// Its owner asked for a stake back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct UnstakeRequested {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub amount: u64,
+    pub withdrawable_at_ms: u64,
+}
+
+/// Its owner took a stake back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Withdrawn {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub amount: u64,
+}
+
+/// A stake was slashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Slashed {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub amount: u64,
+    pub remaining: u64,
+    pub status: u8,
+    pub reason: String,
+    pub at_ms: u64,
+}
+
+/// Governance took MIST out of the treasury.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TreasuryWithdrawn {
+    pub pool_id: Address,
+    pub amount: u64,
+    pub remaining: u64,
+}
+
+super::move_types!("staking":
+    objects { AdminCap, SlashCap, StakingPool, Stake }
+    events {
+        PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
+        Slashed, TreasuryWithdrawn,
+    }
+    values { TierParams }
+);

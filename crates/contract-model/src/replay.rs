@@ -1,0 +1,1 @@
+//! Turns a transaction log into a Move test that replays it.

@@ -1,0 +1,189 @@
+//! Move types as far as the package's functions use them, and BCS helpers.
+
+use serde::Serialize;
+use sui_sdk_types::{Address, Digest, Identifier, Object, Owner, StructTag, TypeTag, Version};
+
+use crate::layout::framework::{self, Coin};
+use crate::layout::struct_tag;
+use crate::world::new_object;
+
+/// A Move type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ty {
+    Bool,
+    U8,
+    U64,
+    Address,
+    Id,
+    String,
+    Bytes,
+    OptionBytes,
+    /// `Coin<SUI>`.
+    Coin,
+    /// `Balance<SUI>`.
+    Balance,
+    /// A struct of the package.
+    Package(&'static str, &'static str),
+    /// The function's one type parameter.
+    Param,
+}
+
+/// The abilities of a Move type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Abilities {
+    pub(crate) copy: bool,
+    pub(crate) drop: bool,
+    pub(crate) store: bool,
+    pub(crate) key: bool,
+}
+
+impl Abilities {
+    pub(crate) const PRIMITIVE: Self = Self {
+        copy: true,
+        drop: true,
+        store: true,
+        key: false,
+    };
+    /// `key, store`
+    const OBJECT: Self = Self {
+        copy: false,
+        drop: false,
+        store: true,
+        key: true,
+    };
+    /// `key`
+    const KEY_ONLY: Self = Self {
+        store: false,
+        ..Self::OBJECT
+    };
+    /// `store`
+    const STORE: Self = Self {
+        key: false,
+        ..Self::OBJECT
+    };
+
+    /// Of the type `tag`. `package` is the package `k3s_daas`.
+    pub(crate) fn of(tag: &TypeTag, package: Address) -> Self {
+        match tag {
+            TypeTag::Struct(tag) => Self::of_struct(tag, package),
+            TypeTag::Vector(inner) => Self {
+                key: false,
+                ..Self::of(inner, package)
+            },
+            TypeTag::Signer => Self {
+                copy: false,
+                drop: true,
+                store: false,
+                key: false,
+            },
+            _ => Self::PRIMITIVE,
+        }
+    }
+
+    fn of_struct(tag: &StructTag, package: Address) -> Self {
+        let (module, name) = (tag.module().as_str(), tag.name().as_str());
+        if *tag.address() == package {
+            return match (module, name) {
+                ("staking", "AdminCap" | "SlashCap") | ("enclave_registry", "ClusterCap") => {
+                    Self::OBJECT
+                }
+                ("staking", "StakingPool" | "Stake")
+                | ("k8s_gateway", "Gateway" | "SealToken")
+                | ("enclave_registry", "Cluster") => Self::KEY_ONLY,
+                _ => Self::PRIMITIVE,
+            };
+        }
+        if *tag.address() == Address::TWO {
+            return match (module, name) {
+                ("coin", "Coin") | ("package", "UpgradeCap") => Self::OBJECT,
+                ("clock", "Clock") | ("dynamic_field", "Field") => Self::KEY_ONLY,
+                ("balance", "Balance") => Self::STORE,
+                _ => Self::PRIMITIVE,
+            };
+        }
+        Self::PRIMITIVE
+    }
+}
+
+impl Ty {
+    /// The type's tag. `parameter` stands for [`Ty::Param`].
+    pub(crate) fn tag(self, package: Address, parameter: Option<&TypeTag>) -> Option<TypeTag> {
+        Some(match self {
+            Self::Bool => TypeTag::Bool,
+            Self::U8 => TypeTag::U8,
+            Self::U64 => TypeTag::U64,
+            Self::Address => TypeTag::Address,
+            Self::Id => framework::id_tag().into(),
+            Self::String => framework::string_tag().into(),
+            Self::Bytes => TypeTag::Vector(Box::new(TypeTag::U8)),
+            Self::OptionBytes => StructTag::new(
+                Address::from_static("0x1"),
+                Identifier::from_static("option"),
+                Identifier::from_static("Option"),
+                vec![TypeTag::Vector(Box::new(TypeTag::U8))],
+            )
+            .into(),
+            Self::Coin => StructTag::gas_coin().into(),
+            Self::Balance => StructTag::new(
+                Address::TWO,
+                Identifier::from_static("balance"),
+                Identifier::from_static("Balance"),
+                vec![StructTag::sui().into()],
+            )
+            .into(),
+            Self::Package(module, name) => struct_tag(package, module, name).into(),
+            Self::Param => return parameter.cloned(),
+        })
+    }
+
+    /// Whether `bytes` from a pure input are a value of this type; `None` when the type can't be
+    /// given as a pure input.
+    pub(crate) fn accepts_pure(self, bytes: &[u8]) -> Option<bool> {
+        Some(match self {
+            Self::Bool => bcs::from_bytes::<bool>(bytes).is_ok(),
+            Self::U8 => bcs::from_bytes::<u8>(bytes).is_ok(),
+            Self::U64 => bcs::from_bytes::<u64>(bytes).is_ok(),
+            Self::Address | Self::Id => bcs::from_bytes::<Address>(bytes).is_ok(),
+            Self::String => bcs::from_bytes::<String>(bytes).is_ok(),
+            Self::Bytes => bcs::from_bytes::<Vec<u8>>(bytes).is_ok(),
+            Self::OptionBytes => bcs::from_bytes::<Option<Vec<u8>>>(bytes).is_ok(),
+            Self::Coin | Self::Balance | Self::Package(..) | Self::Param => return None,
+        })
+    }
+}
+
+/// The BCS bytes of a value. The layouts of this crate have no value that BCS can't encode
+/// (only maps, unions of unknown size and floats), so an error is not possible; it would give no bytes,
+/// which no decoder accepts.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bcs::to_bytes(value).unwrap_or_default()
+}
+
+/// A SUI coin as an object.
+pub(crate) fn coin_object(
+    id: Address,
+    balance: u64,
+    version: Version,
+    owner: Owner,
+    previous_transaction: Digest,
+) -> Option<Object> {
+    new_object(
+        StructTag::gas_coin(),
+        true,
+        version,
+        encode(&Coin { id, balance }),
+        owner,
+        previous_transaction,
+    )
+}
+
+/// The balance of `object` if it is a SUI coin.
+pub(crate) fn coin_balance(object: &Object) -> Option<u64> {
+    let data = object.as_struct()?;
+    if *data.object_type() != StructTag::gas_coin() {
+        return None;
+    }
+    bcs::from_bytes::<Coin>(data.contents())
+        .ok()
+        .map(|coin| coin.balance)
+}
