@@ -1,0 +1,138 @@
+//! Admission: what may still change or refuse a request after authorisation, in process.
+//!
+//! Plug-ins form a chain. A mutating hook sees the defaulted object and may change it (it is defaulted again afterwards); a
+//! validating hook sees what will be written. Webhooks and policies plug in as further implementations.
+//!
+//! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::Status;
+use crate::context::RequestContext;
+use crate::registry::Registry;
+use crate::resource::Resource;
+
+/// What a request does, as admission distinguishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Creation, of an object or by a creating subresource.
+    Create,
+    /// Update or patch.
+    Update,
+    /// Deletion.
+    Delete,
+    /// A connecting subresource (`exec`, `attach`, `portforward`, `proxy`).
+    Connect,
+}
+
+impl Operation {
+    /// The word in AdmissionReview and in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+}
+
+/// One request as a plug-in sees it.
+pub struct Attributes<'a> {
+    /// User and warnings.
+    pub context: &'a RequestContext,
+    /// The resource.
+    pub resource: &'a Arc<Resource>,
+    /// The subresource, empty for the main endpoint.
+    pub subresource: &'a str,
+    /// The namespace, empty for cluster-scoped resources (for a Namespace object its own name, as upstream).
+    pub namespace: &'a str,
+    /// The name; empty while a create with `generateName` has none yet.
+    pub name: &'a str,
+    /// What the request does.
+    pub operation: Operation,
+    /// The stored object on update and delete.
+    pub old: Option<&'a Value>,
+    /// Nothing will be written.
+    pub dry_run: bool,
+}
+
+/// An admission plug-in.
+#[async_trait]
+pub trait Admission: Send + Sync + 'static {
+    /// Its name, as upstream's flag `--enable-admission-plugins` has it.
+    fn name(&self) -> &'static str;
+
+    /// Whether it looks at requests of this kind at all.
+    fn handles(&self, operation: Operation) -> bool;
+
+    /// May change the object (`None` on delete). Errors refuse the request.
+    async fn mutate(
+        &self,
+        _registry: &Registry,
+        _attributes: &Attributes<'_>,
+        _object: Option<&mut Value>,
+    ) -> Result<(), Status> {
+        Ok(())
+    }
+
+    /// May refuse the request.
+    async fn validate(
+        &self,
+        _registry: &Registry,
+        _attributes: &Attributes<'_>,
+        _object: Option<&Value>,
+    ) -> Result<(), Status> {
+        Ok(())
+    }
+}
+
+/// Plug-ins in their order.
+#[derive(Clone, Default)]
+pub struct Chain {
+    plugins: Vec<Arc<dyn Admission>>,
+}
+
+impl Chain {
+    /// A chain of these plug-ins.
+    pub fn new(plugins: Vec<Arc<dyn Admission>>) -> Self {
+        Self { plugins }
+    }
+
+    /// Appends a plug-in.
+    pub fn push(&mut self, plugin: Arc<dyn Admission>) {
+        self.plugins.push(plugin);
+    }
+
+    /// The plug-ins' names in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.plugins.iter().map(|p| p.name()).collect()
+    }
+
+    pub(crate) async fn mutate(
+        &self,
+        registry: &Registry,
+        attributes: &Attributes<'_>,
+        mut object: Option<&mut Value>,
+    ) -> Result<(), Status> {
+        for plugin in self.plugins.iter().filter(|p| p.handles(attributes.operation)) {
+            plugin.mutate(registry, attributes, object.as_deref_mut()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn validate(
+        &self,
+        registry: &Registry,
+        attributes: &Attributes<'_>,
+        object: Option<&Value>,
+    ) -> Result<(), Status> {
+        for plugin in self.plugins.iter().filter(|p| p.handles(attributes.operation)) {
+            plugin.validate(registry, attributes, object).await?;
+        }
+        Ok(())
+    }
+}

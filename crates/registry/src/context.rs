@@ -1,0 +1,97 @@
+//! Who asks: the user of a request and what the answer shall warn of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// An authenticated user.
+///
+/// upstream: staging/src/k8s.io/apiserver/pkg/authentication/user#Info
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserInfo {
+    /// Name, unique among the users.
+    pub name: String,
+    /// Stable identifier, when the authenticator has one.
+    pub uid: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// What else the authenticator knows.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl UserInfo {
+    /// The server itself and what runs inside it: may do everything.
+    pub fn system() -> Self {
+        Self {
+            name: "system:apiserver".into(),
+            uid: String::new(),
+            groups: vec!["system:masters".into(), "system:authenticated".into()],
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// A controller inside the server, by its service account's name in kube-system.
+    pub fn controller(name: &str) -> Self {
+        Self {
+            name: format!("system:serviceaccount:kube-system:{name}"),
+            uid: String::new(),
+            groups: vec![
+                "system:serviceaccounts".into(),
+                "system:serviceaccounts:kube-system".into(),
+                "system:authenticated".into(),
+            ],
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the user is in a group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|g| g == group)
+    }
+
+    /// The node's name when the user is a node (`system:node:<name>` in group `system:nodes`).
+    ///
+    /// upstream: pkg/auth/nodeidentifier/default.go
+    pub fn node(&self) -> Option<&str> {
+        if self.in_group("system:nodes") { self.name.strip_prefix("system:node:") } else { None }
+    }
+}
+
+/// Context of one request: the user, and warnings gathered for the `Warning` header. A cheap clone of the same request.
+#[derive(Clone, Debug, Default)]
+pub struct RequestContext {
+    user: Arc<UserInfo>,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl RequestContext {
+    /// A request of a user.
+    pub fn new(user: UserInfo) -> Self {
+        Self { user: Arc::new(user), warnings: Arc::default() }
+    }
+
+    /// A request of the server itself.
+    pub fn system() -> Self {
+        Self::new(UserInfo::system())
+    }
+
+    /// The user.
+    pub fn user(&self) -> &UserInfo {
+        &self.user
+    }
+
+    /// Adds a warning, once.
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut warnings = self.warnings.lock();
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    /// Takes the warnings gathered so far, in order; the API server sends each as `Warning: 299 - "…"`.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock())
+    }
+}

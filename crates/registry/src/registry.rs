@@ -1,0 +1,143 @@
+//! The registry: all operations on all resources, in process.
+
+use std::sync::Arc;
+
+use machinery::Status;
+use serde_json::Value;
+use store::Store;
+
+use crate::admission::Chain;
+use crate::context::RequestContext;
+use crate::object::{Answer, Object, ObjectList};
+use crate::options::{
+    CreateOptions, DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, UpdateOptions,
+};
+use crate::stored::Stored;
+use crate::table::Table;
+use crate::target::Target;
+use crate::watch::Watch;
+
+/// What a registry is made with besides its store.
+#[derive(Clone)]
+pub struct RegistryOptions {
+    /// Admission plug-ins, in order.
+    pub admission: Chain,
+    /// Range of the cluster IPs of Services.
+    pub service_cidr: ipnet::IpNet,
+    /// Range of node ports, both ends included.
+    pub node_ports: (u16, u16),
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            admission: crate::admission::default_chain(),
+            service_cidr: ipnet::IpNet::V4(ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 96, 0, 0), 12)),
+            node_ports: (30000, 32767),
+        }
+    }
+}
+
+/// The in-process API. A clone is the same registry.
+///
+/// Every operation checks and does all that upstream's generic registry does (defaulting, admission, validation,
+/// preconditions, finalizers); authentication and authorisation are the caller's. Errors are Status objects with upstream's
+/// reason, details and text.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store<Stored>,
+    pub(crate) table: Table,
+    pub(crate) options: RegistryOptions,
+    pub(crate) services: crate::allocate::Services,
+}
+
+impl Registry {
+    /// A registry over a store. Nothing is written; see [`crate::bootstrap`].
+    pub fn new(store: Store<Stored>, options: RegistryOptions) -> Self {
+        let services = crate::allocate::Services::new(&store, options.service_cidr, options.node_ports);
+        Self { inner: Arc::new(Inner { store, table: Table::builtin(), options, services }) }
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store<Stored> {
+        &self.inner.store
+    }
+
+    /// The resources served.
+    pub fn table(&self) -> &Table {
+        &self.inner.table
+    }
+
+    /// A target of a built-in resource, for use in process; `None` when there is no such resource.
+    pub fn target(&self, group: &str, version: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Target> {
+        self.inner.table.find(group, version, plural).map(|r| Target::object(r, namespace, name))
+    }
+
+    /// Reads one object, or its `status` or `scale` subresource.
+    pub async fn get(&self, context: &RequestContext, target: &Target, options: &GetOptions) -> Result<Object, Status> {
+        crate::ops::get::get(self, context, target, options).await
+    }
+
+    /// Lists a collection.
+    pub async fn list(&self, context: &RequestContext, target: &Target, options: &ListOptions) -> Result<ObjectList, Status> {
+        crate::ops::list::list(self, context, target, options).await
+    }
+
+    /// Watches a collection, or one object when the target has a name.
+    pub async fn watch(&self, context: &RequestContext, target: &Target, options: &ListOptions) -> Result<Watch, Status> {
+        crate::ops::watch::watch(self, context, target, options).await
+    }
+
+    /// Creates an object; or does what a creating subresource does (`binding`, `eviction`).
+    pub async fn create(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        body: Value,
+        options: &CreateOptions,
+    ) -> Result<Answer, Status> {
+        crate::ops::create::create(self, context, target, body, options).await
+    }
+
+    /// Replaces an object (or its `status`, `scale` …); creates it where the kind allows that.
+    pub async fn update(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        body: Value,
+        options: &UpdateOptions,
+    ) -> Result<Answer, Status> {
+        crate::ops::update::update(self, context, target, body, options).await
+    }
+
+    /// Changes an object (or its `status`, `scale` …) by a patch.
+    pub async fn patch(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        patch: Patch,
+        options: &PatchOptions,
+    ) -> Result<Answer, Status> {
+        crate::ops::patch::patch(self, context, target, patch, options).await
+    }
+
+    /// Deletes an object. `code` is 202 while finalizers or grace keep it and the client asked to orphan or wait.
+    pub async fn delete(&self, context: &RequestContext, target: &Target, options: &DeleteOptions) -> Result<Answer, Status> {
+        crate::ops::delete::delete(self, context, target, options).await
+    }
+
+    /// Deletes what a list of the collection holds; answers with what was deleted.
+    pub async fn delete_collection(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        options: &DeleteOptions,
+        list: &ListOptions,
+    ) -> Result<ObjectList, Status> {
+        crate::ops::delete_collection::delete_collection(self, context, target, options, list).await
+    }
+}

@@ -1,0 +1,173 @@
+//! What differs from kind to kind: defaulting, preparation, validation, deletion.
+//!
+//! One implementation per kind, in a file of its own below `strategy/`. The generic operations call it in upstream's
+//! order: decode → [`Strategy::default`] → [`Strategy::prepare_for_create`] → admission (mutating) → `default` again →
+//! [`Strategy::validate`] → admission (validating) → commit.
+//!
+//! Objects are JSON trees that the schema has already pruned and type-checked (so an integer field is an integer), in the
+//! storage version.
+//!
+//! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::context::UserInfo;
+use crate::field::ErrorList;
+use crate::names::NameRule;
+use crate::options::DeleteOptions;
+
+/// Surroundings of a strategy's call.
+#[derive(Clone, Copy, Debug)]
+pub struct StrategyContext<'a> {
+    /// Who asks.
+    pub user: &'a UserInfo,
+    /// The request's namespace, empty for cluster-scoped resources.
+    pub namespace: &'a str,
+    /// The time of the request.
+    pub now: jiff::Timestamp,
+    /// Nothing will be written.
+    pub dry_run: bool,
+}
+
+/// What deletion does with dependents when the client doesn't say.
+///
+/// upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go#GarbageCollectionPolicy
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultGarbageCollection {
+    /// They are deleted afterwards.
+    Background,
+    /// They are orphaned.
+    Orphan,
+    /// Finalizers for garbage collection are never set (events, leases' like).
+    Unsupported,
+}
+
+/// What a graceful deletion does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// The kind has no grace: deleted at once.
+    Unsupported,
+    /// It is deleted after so many seconds, or when its agent confirms; 0 is at once.
+    Seconds(i64),
+}
+
+/// Behaviour of one kind.
+///
+/// Every method has upstream's default, so an implementation says only what differs.
+pub trait Strategy: Send + Sync + 'static {
+    /// Sets defaults; must be idempotent. Run on everything that is decoded, and again after mutation.
+    ///
+    /// upstream: pkg/apis/*/v1/defaults.go
+    fn default(&self, _object: &mut Value) {}
+
+    /// Which names are allowed.
+    fn name_rule(&self) -> NameRule {
+        NameRule::Subdomain
+    }
+
+    /// Whether `status` is a subresource of its own: the main endpoint then ignores changes of it, and it ignores others.
+    fn has_status(&self) -> bool {
+        false
+    }
+
+    /// Whether `metadata.generation` is kept: 1 on creation, one more with each change of [`Strategy::generation_fields`].
+    fn generation(&self) -> bool {
+        false
+    }
+
+    /// Whether a change between two objects is one that bumps the generation.
+    fn bumps_generation(&self, object: &Value, old: &Value) -> bool {
+        object.get("spec") != old.get("spec")
+    }
+
+    /// Clears and sets what a client may not on creation (status, generation).
+    fn prepare_for_create(&self, _context: &StrategyContext<'_>, object: &mut Value) {
+        if self.has_status() {
+            crate::value::reset_status(object);
+        }
+    }
+
+    /// Validates a new object beyond its metadata, which the generic code has validated.
+    fn validate(&self, _context: &StrategyContext<'_>, _object: &Value) -> ErrorList {
+        ErrorList::new()
+    }
+
+    /// Warnings on a create or an update (`old`).
+    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether `PUT` creates what is absent.
+    fn allow_create_on_update(&self) -> bool {
+        false
+    }
+
+    /// Whether an update may leave the resourceVersion out.
+    fn allow_unconditional_update(&self) -> bool {
+        true
+    }
+
+    /// Restores what a client may not change on the main endpoint. Status is restored by the generic code.
+    fn prepare_for_update(&self, _context: &StrategyContext<'_>, _object: &mut Value, _old: &Value) {}
+
+    /// Validates a changed object beyond its metadata. Upstream's convention: the new object's own validation too.
+    fn validate_update(&self, context: &StrategyContext<'_>, object: &Value, _old: &Value) -> ErrorList {
+        self.validate(context, object)
+    }
+
+    /// Restores what the `status` endpoint may not change; by default all but `status` (and managed fields).
+    fn prepare_for_status_update(&self, _context: &StrategyContext<'_>, object: &mut Value, old: &Value) {
+        crate::value::keep_all_but_status(object, old);
+    }
+
+    /// Validates a change through the `status` endpoint.
+    fn validate_status_update(&self, _context: &StrategyContext<'_>, _object: &Value, _old: &Value) -> ErrorList {
+        ErrorList::new()
+    }
+
+    /// How long the object lives, for kinds that expire (events).
+    fn ttl(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The grace of a deletion.
+    fn grace(&self, _object: &Value, _options: &DeleteOptions) -> Grace {
+        Grace::Unsupported
+    }
+
+    /// What becomes of dependents by default.
+    fn default_garbage_collection(&self) -> DefaultGarbageCollection {
+        DefaultGarbageCollection::Background
+    }
+
+    /// The value of a computed selectable field (one without a path), for example a pod's `status.podIPs`.
+    fn field_value(&self, _object: &Value, _label: &str) -> String {
+        String::new()
+    }
+
+    /// Whether the object is a Namespace-like one whose own deletion waits for `spec.finalizers`.
+    fn spec_finalizers(&self) -> bool {
+        false
+    }
+}
+
+/// The behaviour of kinds that have none of their own: spec and status, if any, kept as they are.
+#[derive(Debug, Default)]
+pub struct Plain {
+    /// `status` is a subresource.
+    pub status: bool,
+    /// `metadata.generation` is kept.
+    pub generation: bool,
+}
+
+impl Strategy for Plain {
+    fn has_status(&self) -> bool {
+        self.status
+    }
+
+    fn generation(&self) -> bool {
+        self.generation
+    }
+}
