@@ -1,0 +1,120 @@
+//! Names and meanings of the package's abort codes, as in the Move sources.
+
+use crate::Abort;
+
+const STAKING: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    ("EUnknownTier", "there is no such tier"),
+    ("EBelowMinimum", "the amount is below the tier's minimum"),
+    ("ENotOwner", "the sender does not own the stake"),
+    ("ENotActive", "the stake is not active"),
+    ("EStillLocked", "the stake is still locked up"),
+    ("ENotUnbonding", "the stake is not unbonding"),
+    ("EStillUnbonding", "the unbonding period is not over"),
+    (
+        "ENotSlashable",
+        "the stake is withdrawn or slashed out: there is nothing to slash",
+    ),
+    ("EZeroAmount", "the amount is zero"),
+    ("ETreasuryTooSmall", "the treasury holds less"),
+    ("EOutOfBounds", "a parameter is out of its bounds"),
+    ("ETextTooLong", "a text is longer than allowed"),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
+const GATEWAY: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    (
+        "ENotOwner",
+        "the sender does not own the stake or the token",
+    ),
+    (
+        "EInsufficientStake",
+        "the stake is not an active, sufficient stake of the node tier",
+    ),
+    (
+        "EInvalidNodeId",
+        "the node id is empty, too long, or not a valid node name",
+    ),
+    ("EInvalidNodeKey", "the node key is not 32 bytes"),
+    ("EInvalidCommitment", "the commitment is not 32 bytes"),
+    ("EInvalidTtl", "the time to live is out of its bounds"),
+    ("EInvalidEndpoint", "the endpoint is too long"),
+    ("ENodeIdTaken", "a live token holds the node's name"),
+    ("EStakeInUse", "the stake already backs a live token"),
+    ("EWrongStake", "the stake is not the token's"),
+    ("ERevoked", "the token is revoked"),
+    (
+        "ESuperseded",
+        "the token expired, and its node name or stake went to another token",
+    ),
+    (
+        "EStillBacked",
+        "the token's stake is sufficient, so only its owner or governance may revoke it",
+    ),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
+const REGISTRY: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    ("EWrongCluster", "the capability is another cluster's"),
+    (
+        "EInvalidName",
+        "the name is empty, too long or has characters that it cannot have",
+    ),
+    ("EUnknownKind", "there is no such kind of TEE"),
+    (
+        "EInvalidMeasurement",
+        "the measurement has no valid length or is all zero",
+    ),
+    ("EAlreadyApproved", "the measurement is already allowed"),
+    (
+        "ENotApproved",
+        "the measurement is not on the allow-list, or is retired",
+    ),
+    ("EFull", "the allow-list or the list of endpoints is full"),
+    ("EInvalidUrl", "the URL is empty or too long"),
+    ("EInvalidKeyHash", "the TLS key hash is not 32 bytes"),
+    ("EUnknownEndpoint", "there is no such endpoint"),
+    ("ETextTooLong", "a text is longer than allowed"),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
+impl Abort {
+    /// The abort of a module with a code; its name and meaning are looked up.
+    #[must_use]
+    pub fn new(module: &str, function: Option<&str>, code: u64) -> Self {
+        let codes = match module {
+            "staking" => STAKING,
+            "k8s_gateway" => GATEWAY,
+            "enclave_registry" => REGISTRY,
+            _ => &[],
+        };
+        let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
+        Self {
+            module: module.to_owned(),
+            function: function.map(str::to_owned),
+            code,
+            name: known.map(|(name, _)| *name),
+            meaning: known.map(|(_, meaning)| *meaning),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! One function per entry of the package. Each returns a [`Call`], to be built, signed and sent by
+//! a [`crate::Client`].
+
+use sui_sdk_types::Address;
+
+use crate::Deployment;
+pub use crate::call::Call;
+use crate::objects::{TeeKind, Tier};
+
+const STAKING: &str = "staking";
+const GATEWAY: &str = "k8s_gateway";
+const REGISTRY: &str = "enclave_registry";
+
+/// What a Seal token is minted with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// The cluster that it is good for.
+    pub cluster: Address,
+    /// The node's name.
+    pub node_id: String,
+    /// The node's Ed25519 public key.
+    pub node_key: [u8; 32],
+    /// blake2b-256 over the secret, the node id and the node key (see `seal`).
+    pub commitment: [u8; 32],
+    /// Where the holder means to use it, or empty.
+    pub endpoint: String,
+    /// How long it is good, milliseconds.
+    pub ttl_ms: u64,
+}
+
+/// Stakes in the node tier and mints a Seal token, in one transaction: both happen or neither.
+///
+/// [`crate::Executed::created`] gives the ids (`staking::Stake`, `k8s_gateway::SealToken`).
+#[must_use]
+pub fn stake_and_mint(deployment: &Deployment, amount: u64, token: TokenRequest) -> Call {
+    let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    Call::new(deployment, "stake and mint a Seal token", move |tx| {
+        let coin = tx.split_gas(amount);
+        let (pool_argument, clock) = (tx.object(pool)?, tx.clock()?);
+        let tier = tx.pure(&Tier::Node.code());
+        let stake = tx.call(STAKING, "stake", vec![pool_argument, coin, tier, clock]);
+        let minted = mint(tx, pool, gateway, stake, &token)?;
+        tx.call(GATEWAY, "share_token", vec![minted]);
+        tx.call(STAKING, "share", vec![stake]);
+        Ok(())
+    })
+    .changes(pool)
+    .changes(gateway)
+    .with_clock()
+    .spends(amount)
+}
+
+/// Stakes in a tier, without a token.
+#[must_use]
+pub fn stake(deployment: &Deployment, tier: Tier, amount: u64) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "stake", move |tx| {
+        let coin = tx.split_gas(amount);
+        let (pool, clock) = (tx.object(pool)?, tx.clock()?);
+        let tier = tx.pure(&tier.code());
+        let stake = tx.call(STAKING, "stake", vec![pool, coin, tier, clock]);
+        tx.call(STAKING, "share", vec![stake]);
+        Ok(())
+    })
+    .changes(pool)
+    .with_clock()
+    .spends(amount)
+}
+
+/// Mints a Seal token for a stake that exists already.
+#[must_use]
+pub fn create_seal_token(deployment: &Deployment, stake: Address, token: TokenRequest) -> Call {
+    let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    Call::new(deployment, "mint a Seal token", move |tx| {
+        let stake = tx.object(stake)?;
+        let minted = mint(tx, pool, gateway, stake, &token)?;
+        tx.call(GATEWAY, "share_token", vec![minted]);
+        Ok(())
+    })
+    .reads(pool)
+    .reads(stake)
+    .changes(gateway)
+    .with_clock()
+}
+
+fn mint(
+    tx: &mut crate::call::Assembly,
+    pool: Address,
+    gateway: Address,
+    stake: sui_transaction_builder::Argument,
+    token: &TokenRequest,
+) -> Result<sui_transaction_builder::Argument, crate::ChainError> {
+    let arguments = vec![
+        tx.object(gateway)?,
+        tx.object(pool)?,
+        stake,
+        tx.pure(&token.cluster),
+        tx.pure(&token.node_id),
+        tx.pure(&token.node_key.to_vec()),
+        tx.pure(&token.commitment.to_vec()),
+        tx.pure(&token.endpoint),
+        tx.pure(&token.ttl_ms),
+        tx.clock()?,
+    ];
+    Ok(tx.call(GATEWAY, "create_seal_token", arguments))
+}
+
+/// Adds to an active stake of the sender.
+#[must_use]
+pub fn top_up(deployment: &Deployment, stake: Address, amount: u64) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "top up a stake", move |tx| {
+        let coin = tx.split_gas(amount);
+        let arguments = vec![tx.object(pool)?, tx.object(stake)?, coin];
+        tx.call(STAKING, "top_up", arguments);
+        Ok(())
+    })
+    .changes(pool)
+    .changes(stake)
+    .spends(amount)
+}
+
+/// Asks for a stake back: the unbonding period begins.
+#[must_use]
+pub fn request_unstake(deployment: &Deployment, stake: Address) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "request unstaking", move |tx| {
+        let arguments = vec![tx.object(pool)?, tx.object(stake)?, tx.clock()?];
+        tx.call(STAKING, "request_unstake", arguments);
+        Ok(())
+    })
+    .changes(pool)
+    .changes(stake)
+    .with_clock()
+}
+
+/// Takes a stake back once the unbonding period is over.
+#[must_use]
+pub fn withdraw(deployment: &Deployment, stake: Address) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "withdraw a stake", move |tx| {
+        let arguments = vec![tx.object(pool)?, tx.object(stake)?, tx.clock()?];
+        let coin = tx.call(STAKING, "withdraw", arguments);
+        tx.keep(vec![coin]);
+        Ok(())
+    })
+    .changes(pool)
+    .changes(stake)
+    .with_clock()
+}
+
+/// Slashes a stake, with the capability `cap` of the sender.
+#[must_use]
+pub fn slash(
+    deployment: &Deployment,
+    cap: Address,
+    stake: Address,
+    amount: u64,
+    reason: &str,
+) -> Call {
+    let pool = deployment.staking_pool.id;
+    let reason = reason.to_owned();
+    Call::new(deployment, "slash a stake", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(pool)?,
+            tx.object(stake)?,
+            tx.pure(&amount),
+            tx.pure(&reason),
+            tx.clock()?,
+        ];
+        tx.call(STAKING, "slash", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(pool)
+    .changes(stake)
+    .with_clock()
+}
+
+/// Renews a Seal token before it expires, with the same commitment or a new one.
+#[must_use]
+pub fn renew_seal_token(
+    deployment: &Deployment,
+    token: Address,
+    stake: Address,
+    commitment: Option<[u8; 32]>,
+    ttl_ms: u64,
+) -> Call {
+    let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    Call::new(deployment, "renew a Seal token", move |tx| {
+        let arguments = vec![
+            tx.object(gateway)?,
+            tx.object(pool)?,
+            tx.object(stake)?,
+            tx.object(token)?,
+            tx.pure(&commitment.map(|bytes| bytes.to_vec())),
+            tx.pure(&ttl_ms),
+            tx.clock()?,
+        ];
+        tx.call(GATEWAY, "renew_seal_token", arguments);
+        Ok(())
+    })
+    .reads(pool)
+    .reads(stake)
+    .changes(gateway)
+    .changes(token)
+    .with_clock()
+}
+
+/// Revokes a Seal token of the sender, for good.
+#[must_use]
+pub fn revoke_seal_token(deployment: &Deployment, token: Address) -> Call {
+    let gateway = deployment.gateway.id;
+    Call::new(deployment, "revoke a Seal token", move |tx| {
+        let arguments = vec![tx.object(gateway)?, tx.object(token)?, tx.clock()?];
+        tx.call(GATEWAY, "revoke_seal_token", arguments);
+        Ok(())
+    })
+    .changes(gateway)
+    .changes(token)
+    .with_clock()
+}
+
+/// Revokes anybody's Seal token, with the `AdminCap` `cap` of the sender.
+#[must_use]
+pub fn admin_revoke_seal_token(deployment: &Deployment, cap: Address, token: Address) -> Call {
+    let gateway = deployment.gateway.id;
+    Call::new(deployment, "revoke a Seal token as governance", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(gateway)?,
+            tx.object(token)?,
+            tx.clock()?,
+        ];
+        tx.call(GATEWAY, "admin_revoke", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(gateway)
+    .changes(token)
+    .with_clock()
+}
+
+/// Creates a cluster; the sender gets its capability.
+///
+/// [`crate::Executed::created`] gives the ids (`enclave_registry::Cluster`,
+/// `enclave_registry::ClusterCap`).
+#[must_use]
+pub fn create_cluster(deployment: &Deployment, name: &str) -> Call {
+    let name = name.to_owned();
+    Call::new(deployment, "create a cluster", move |tx| {
+        let name = tx.pure(&name);
+        let cap = tx.call(REGISTRY, "create_cluster", vec![name]);
+        tx.keep(vec![cap]);
+        Ok(())
+    })
+}
+
+/// Puts a measurement on a cluster's allow-list, with the capability `cap` of the sender.
+#[must_use]
+pub fn approve_measurement(
+    deployment: &Deployment,
+    cap: Address,
+    cluster: Address,
+    kind: TeeKind,
+    measurement: &[u8],
+    source: &str,
+) -> Call {
+    let (measurement, source) = (measurement.to_vec(), source.to_owned());
+    Call::new(deployment, "approve a measurement", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&kind.code()),
+            tx.pure(&measurement),
+            tx.pure(&source),
+            tx.clock()?,
+        ];
+        tx.call(REGISTRY, "approve_measurement", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(cluster)
+    .with_clock()
+}
+
+/// Takes a measurement off the allow-list.
+#[must_use]
+pub fn retire_measurement(
+    deployment: &Deployment,
+    cap: Address,
+    cluster: Address,
+    kind: TeeKind,
+    measurement: &[u8],
+) -> Call {
+    let measurement = measurement.to_vec();
+    Call::new(deployment, "retire a measurement", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&kind.code()),
+            tx.pure(&measurement),
+            tx.clock()?,
+        ];
+        tx.call(REGISTRY, "retire_measurement", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(cluster)
+    .with_clock()
+}
+
+/// An instance of the control plane, as it is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointRegistration {
+    /// Where it listens, `https://host:port`.
+    pub url: String,
+    /// SHA-256 of its TLS key's SubjectPublicKeyInfo in DER.
+    pub tls_key_hash: [u8; 32],
+    /// What it runs; it has to be on the allow-list.
+    pub measurement: Vec<u8>,
+    /// Kind of TEE.
+    pub kind: TeeKind,
+}
+
+/// Registers an instance of the control plane, or registers it anew under the same URL.
+#[must_use]
+pub fn register_endpoint(
+    deployment: &Deployment,
+    cap: Address,
+    cluster: Address,
+    endpoint: EndpointRegistration,
+) -> Call {
+    Call::new(deployment, "register an endpoint", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&endpoint.url),
+            tx.pure(&endpoint.tls_key_hash.to_vec()),
+            tx.pure(&endpoint.measurement),
+            tx.pure(&endpoint.kind.code()),
+            tx.clock()?,
+        ];
+        tx.call(REGISTRY, "register_endpoint", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(cluster)
+    .with_clock()
+}
+
+/// Removes an instance of the control plane.
+#[must_use]
+pub fn remove_endpoint(deployment: &Deployment, cap: Address, cluster: Address, url: &str) -> Call {
+    let url = url.to_owned();
+    Call::new(deployment, "remove an endpoint", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&url),
+            tx.clock()?,
+        ];
+        tx.call(REGISTRY, "remove_endpoint", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(cluster)
+    .with_clock()
+}
+
+/// Sends SUI to an address.
+#[must_use]
+pub fn transfer(deployment: &Deployment, to: Address, amount: u64) -> Call {
+    Call::new(deployment, "transfer SUI", move |tx| {
+        let coin = tx.split_gas(amount);
+        tx.give(vec![coin], to);
+        Ok(())
+    })
+    .spends(amount)
+}

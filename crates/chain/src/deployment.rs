@@ -1,0 +1,95 @@
+//! Where the package and its shared objects are on a chain.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sui_sdk_types::Address;
+
+use crate::ChainError;
+
+/// A shared object: its id and the version at which it became shared, which a transaction that
+/// uses it has to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedObject {
+    /// Object id.
+    pub id: Address,
+    /// Version at which it became shared.
+    pub initial_shared_version: u64,
+}
+
+/// A published `k3s_daas` package: what a configuration file carries so that every role talks to
+/// the same contracts on the same chain.
+///
+/// Capabilities are not part of trust: they name which object an administrator's key has to own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deployment {
+    /// Chain identifier (digest of the genesis checkpoint, base58). A ledger with another one is
+    /// refused.
+    pub chain: String,
+    /// Package id that calls go to.
+    pub package: Address,
+    /// Package id that types and events are named after: that of the first version. The same as
+    /// `package` until the package is upgraded.
+    pub original_package: Address,
+    /// `staking::StakingPool`.
+    pub staking_pool: SharedObject,
+    /// `k8s_gateway::Gateway`.
+    pub gateway: SharedObject,
+    /// `staking::AdminCap`: id of the capability of whoever published the package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_cap: Option<Address>,
+    /// `staking::SlashCap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slash_cap: Option<Address>,
+    /// `enclave_registry::Cluster`, once one was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Address>,
+    /// `enclave_registry::ClusterCap` of that cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_cap: Option<Address>,
+}
+
+impl Deployment {
+    /// Reads a descriptor from a JSON file.
+    ///
+    /// # Errors
+    /// [`ChainError::Deployment`] that names the file and says what is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ChainError> {
+        let failed = |reason: String| ChainError::Deployment {
+            path: path.to_owned(),
+            reason,
+        };
+        let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Writes the descriptor as JSON, atomically.
+    ///
+    /// # Errors
+    /// [`ChainError::Deployment`] that names the file and what the file system said.
+    pub fn save(&self, path: &Path) -> Result<(), ChainError> {
+        let failed = |reason: String| ChainError::Deployment {
+            path: path.to_owned(),
+            reason,
+        };
+        let mut text =
+            serde_json::to_vec_pretty(self).map_err(|error| failed(error.to_string()))?;
+        text.push(b'\n');
+        crate::keystore::write_atomically(path, &text, 0o644)
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    /// The cluster's id, or an error that says that the deployment has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when no cluster has been created yet.
+    pub fn cluster(&self) -> Result<Address, ChainError> {
+        self.cluster.ok_or_else(|| ChainError::Unexpected {
+            what: "deployment of package",
+            id: self.package.to_string(),
+            reason: "no cluster has been created yet".to_owned(),
+        })
+    }
+}

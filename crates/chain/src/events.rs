@@ -1,0 +1,325 @@
+//! The package's events.
+//!
+//! Each type mirrors the BCS layout of the Move event of the same name. [`Event::decode`] goes by
+//! the event's type; an event that this version does not know is kept as [`Event::Other`], so that
+//! an upgraded package does not stop an old reader.
+
+use serde::{Deserialize, Serialize};
+use sui_sdk_types::{Address, StructTag};
+
+use crate::objects::{Revocation, StakeStatus, TeeKind, Tier, TierParams};
+
+macro_rules! events {
+    ($($module:literal: $(
+        $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
+    )+)+) => {
+        $($(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $type),* }
+
+            impl From<$name> for Event {
+                fn from(event: $name) -> Self {
+                    Self::$name(event)
+                }
+            }
+        )+)+
+
+        /// Any event of the package.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "type", content = "event")]
+        #[non_exhaustive]
+        pub enum Event {
+            $($($(#[$doc])* $name($name),)+)+
+            /// One that this version does not know, or whose contents it cannot read.
+            Other {
+                /// Its type.
+                event_type: String,
+                /// Its BCS.
+                contents: Vec<u8>,
+            },
+        }
+
+        impl Event {
+            /// Decodes an event by its type's module and name. The caller has seen to it that the
+            /// package is ours.
+            #[must_use]
+            pub fn decode(event_type: &StructTag, contents: &[u8]) -> Self {
+                let decoded = match (event_type.module().as_str(), event_type.name().as_str()) {
+                    $($(
+                        ($module, stringify!($name)) => {
+                            bcs::from_bytes(contents).map(Self::$name).ok()
+                        }
+                    )+)+
+                    _ => None,
+                };
+                decoded.unwrap_or_else(|| Self::Other {
+                    event_type: event_type.to_string(),
+                    contents: contents.to_vec(),
+                })
+            }
+
+            /// `module::Name` of the event.
+            #[must_use]
+            pub fn name(&self) -> &str {
+                match self {
+                    $($(Self::$name(_) => concat!($module, "::", stringify!($name)),)+)+
+                    Self::Other { event_type, .. } => event_type,
+                }
+            }
+        }
+    };
+}
+
+events! {
+    "staking":
+    /// The pool was made, once, when the package was published.
+    PoolCreated {
+        /// The pool.
+        pool_id: Address,
+        /// Parameters by tier number.
+        tiers: Vec<TierParams>,
+        /// Unbonding period, milliseconds.
+        unbonding_ms: u64,
+    }
+    /// A tier's parameters changed.
+    TierChanged {
+        /// The pool.
+        pool_id: Address,
+        /// The tier.
+        tier: Tier,
+        /// The least stake that counts, MIST.
+        minimum: u64,
+        /// Lock-up, milliseconds.
+        lockup_ms: u64,
+    }
+    /// The unbonding period changed, for later requests.
+    UnbondingChanged {
+        /// The pool.
+        pool_id: Address,
+        /// Unbonding period, milliseconds.
+        unbonding_ms: u64,
+    }
+    /// A stake was made.
+    Staked {
+        /// The stake.
+        stake_id: Address,
+        /// Who staked.
+        owner: Address,
+        /// What it is for.
+        tier: Tier,
+        /// MIST.
+        amount: u64,
+        /// When, milliseconds since 1970.
+        staked_at_ms: u64,
+        /// Before this it cannot be asked back.
+        locked_until_ms: u64,
+    }
+    /// Its owner added to an active stake.
+    ToppedUp {
+        /// The stake.
+        stake_id: Address,
+        /// Its owner.
+        owner: Address,
+        /// MIST added.
+        amount: u64,
+        /// MIST that it holds now.
+        balance: u64,
+    }
+    /// Its owner asked for a stake back.
+    UnstakeRequested {
+        /// The stake.
+        stake_id: Address,
+        /// Its owner.
+        owner: Address,
+        /// MIST in it.
+        amount: u64,
+        /// When it can be withdrawn, milliseconds since 1970.
+        withdrawable_at_ms: u64,
+    }
+    /// Its owner took a stake back.
+    Withdrawn {
+        /// The stake.
+        stake_id: Address,
+        /// Its owner.
+        owner: Address,
+        /// MIST.
+        amount: u64,
+    }
+    /// A stake was slashed.
+    Slashed {
+        /// The stake.
+        stake_id: Address,
+        /// Its owner.
+        owner: Address,
+        /// MIST taken.
+        amount: u64,
+        /// MIST left.
+        remaining: u64,
+        /// Its status now.
+        status: StakeStatus,
+        /// Why.
+        reason: String,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// Governance took MIST out of the treasury.
+    TreasuryWithdrawn {
+        /// The pool.
+        pool_id: Address,
+        /// MIST taken.
+        amount: u64,
+        /// MIST left.
+        remaining: u64,
+    }
+
+    "k8s_gateway":
+    /// The gateway was made, once, when the package was published.
+    GatewayCreated {
+        /// The gateway.
+        gateway_id: Address,
+    }
+    /// A Seal token was made.
+    SealTokenCreated {
+        /// The token.
+        token_id: Address,
+        /// The stake that backs it.
+        stake_id: Address,
+        /// The stake's owner.
+        owner: Address,
+        /// The cluster that it is good for.
+        cluster_id: Address,
+        /// The node's name.
+        node_id: String,
+        /// The node's Ed25519 public key.
+        node_key: Vec<u8>,
+        /// The commitment.
+        commitment: Vec<u8>,
+        /// The `PERMISSION_` bits.
+        permissions: u64,
+        /// Where the holder means to use it, or empty.
+        endpoint: String,
+        /// When it was made, milliseconds since 1970.
+        issued_at_ms: u64,
+        /// From then on it is void.
+        expires_at_ms: u64,
+    }
+    /// A Seal token was renewed.
+    SealTokenRenewed {
+        /// The token.
+        token_id: Address,
+        /// The stake that backs it.
+        stake_id: Address,
+        /// The commitment now.
+        commitment: Vec<u8>,
+        /// The `PERMISSION_` bits now.
+        permissions: u64,
+        /// When it was renewed, milliseconds since 1970.
+        issued_at_ms: u64,
+        /// From then on it is void.
+        expires_at_ms: u64,
+        /// How often it was renewed.
+        generation: u64,
+    }
+    /// A Seal token was revoked.
+    SealTokenRevoked {
+        /// The token.
+        token_id: Address,
+        /// The stake that backed it.
+        stake_id: Address,
+        /// By whom.
+        reason: Revocation,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+
+    "enclave_registry":
+    /// A cluster was made.
+    ClusterCreated {
+        /// The cluster.
+        cluster_id: Address,
+        /// Its capability.
+        cap_id: Address,
+        /// Its name.
+        name: String,
+        /// Who made it.
+        creator: Address,
+    }
+    /// A measurement was put on the allow-list, or brought back to it.
+    MeasurementApproved {
+        /// The cluster.
+        cluster_id: Address,
+        /// Kind of TEE.
+        kind: TeeKind,
+        /// The measurement.
+        measurement: Vec<u8>,
+        /// What it was built from.
+        source: String,
+        /// When, milliseconds since 1970.
+        approved_at_ms: u64,
+    }
+    /// A measurement is no longer allowed.
+    MeasurementRetired {
+        /// The cluster.
+        cluster_id: Address,
+        /// Kind of TEE.
+        kind: TeeKind,
+        /// The measurement.
+        measurement: Vec<u8>,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// An endpoint was registered, or registered anew under the same URL.
+    EndpointRegistered {
+        /// The cluster.
+        cluster_id: Address,
+        /// Where it listens.
+        url: String,
+        /// SHA-256 of its TLS key's SubjectPublicKeyInfo.
+        tls_key_hash: Vec<u8>,
+        /// What it runs.
+        measurement: Vec<u8>,
+        /// Kind of TEE.
+        kind: TeeKind,
+        /// When, milliseconds since 1970.
+        registered_at_ms: u64,
+    }
+    /// An endpoint was removed.
+    EndpointRemoved {
+        /// The cluster.
+        cluster_id: Address,
+        /// Where it listened.
+        url: String,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+}
+
+impl Event {
+    /// The stake that it is about, if it is about one.
+    #[must_use]
+    pub fn stake(&self) -> Option<Address> {
+        match self {
+            Self::Staked(event) => Some(event.stake_id),
+            Self::ToppedUp(event) => Some(event.stake_id),
+            Self::UnstakeRequested(event) => Some(event.stake_id),
+            Self::Withdrawn(event) => Some(event.stake_id),
+            Self::Slashed(event) => Some(event.stake_id),
+            Self::SealTokenCreated(event) => Some(event.stake_id),
+            Self::SealTokenRenewed(event) => Some(event.stake_id),
+            Self::SealTokenRevoked(event) => Some(event.stake_id),
+            _ => None,
+        }
+    }
+
+    /// The Seal token that it is about, if it is about one.
+    #[must_use]
+    pub fn token(&self) -> Option<Address> {
+        match self {
+            Self::SealTokenCreated(event) => Some(event.token_id),
+            Self::SealTokenRenewed(event) => Some(event.token_id),
+            Self::SealTokenRevoked(event) => Some(event.token_id),
+            _ => None,
+        }
+    }
+}

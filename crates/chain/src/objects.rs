@@ -1,0 +1,380 @@
+//! The package's objects, as the ledger has them.
+//!
+//! Each type mirrors the BCS layout of the Move struct of the same name, field by field; numbers
+//! that stand for something are enums here, encoded alike. [`OnChain`] adds what the ledger knows
+//! about the object.
+
+use serde::{Deserialize, Serialize};
+use sui_sdk_types::{Address, Digest, Owner};
+
+/// An object's value with its place on the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnChain<T> {
+    /// The value.
+    pub value: T,
+    /// Version that was read.
+    pub version: u64,
+    /// Digest of that version.
+    pub digest: Digest,
+    /// Who may use it.
+    pub owner: Owner,
+}
+
+/// A Move struct of the package that lives on the ledger as an object.
+pub trait MoveObject: serde::de::DeserializeOwned {
+    /// Module that defines it.
+    const MODULE: &'static str;
+    /// Name of the struct.
+    const NAME: &'static str;
+    /// What an error calls it.
+    const WHAT: &'static str;
+}
+
+/// `k8s_gateway::PERMISSION_JOIN`: may join the cluster as a node.
+pub const PERMISSION_JOIN: u64 = 1;
+/// `k8s_gateway::PERMISSION_WORKLOADS`: may run users' workloads.
+pub const PERMISSION_WORKLOADS: u64 = 2;
+/// `k8s_gateway::PERMISSION_SYSTEM`: may run the cluster's own workloads.
+pub const PERMISSION_SYSTEM: u64 = 4;
+
+/// What a stake is for. The discriminants are the contract's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Tier {
+    /// Runs a node.
+    Node = 0,
+    /// Uses the cluster.
+    User = 1,
+    /// Administers the cluster.
+    Admin = 2,
+}
+
+/// Where a stake is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(u8)]
+pub enum StakeStatus {
+    /// It counts.
+    Active = 0,
+    /// Its owner asked for it back; it no longer counts and can still be slashed.
+    Unbonding = 1,
+    /// Its owner has it back. Final.
+    Withdrawn = 2,
+    /// Slashing left nothing of it. Final.
+    SlashedOut = 3,
+}
+
+/// Kind of a TEE. The discriminants are the contract's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum TeeKind {
+    /// No protection; for development.
+    Simulated = 0,
+    /// AWS Nitro Enclaves.
+    Nitro = 1,
+    /// AMD SEV-SNP.
+    SevSnp = 2,
+    /// Intel TDX.
+    Tdx = 3,
+    /// Intel SGX.
+    Sgx = 4,
+    /// TPM 2.0.
+    Tpm = 5,
+}
+
+/// Who revoked a Seal token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(u8)]
+pub enum Revocation {
+    /// Its owner.
+    ByOwner = 0,
+    /// Governance.
+    ByAdmin = 1,
+    /// Anyone, its stake no longer being sufficient.
+    Unbacked = 2,
+}
+
+macro_rules! codes {
+    ($($type:ident: $($text:literal = $variant:ident),+;)+) => {$(
+        impl $type {
+            /// The contract's number.
+            #[must_use]
+            pub fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The one with the contract's number.
+            #[must_use]
+            pub fn from_code(code: u8) -> Option<Self> {
+                [$(Self::$variant),+].into_iter().find(|variant| variant.code() == code)
+            }
+
+            /// As it is written in configuration and output.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(format!("`{text}` is not one of {}", [$($text),+].join(", "))),
+                }
+            }
+        }
+    )+};
+}
+
+codes! {
+    Tier: "node" = Node, "user" = User, "admin" = Admin;
+    StakeStatus: "active" = Active, "unbonding" = Unbonding, "withdrawn" = Withdrawn,
+        "slashedOut" = SlashedOut;
+    TeeKind: "simulated" = Simulated, "nitro" = Nitro, "sev-snp" = SevSnp, "tdx" = Tdx,
+        "sgx" = Sgx, "tpm" = Tpm;
+    Revocation: "byOwner" = ByOwner, "byAdmin" = ByAdmin, "unbacked" = Unbacked;
+}
+
+/// `0x2::table::Table`: its entries are dynamic fields of `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Parent of the entries.
+    pub id: Address,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// `staking::AdminCap`: governs the pool's parameters and treasury, and the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdminCap {
+    /// Object id.
+    pub id: Address,
+}
+
+/// `staking::SlashCap`: may slash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlashCap {
+    /// Object id.
+    pub id: Address,
+}
+
+/// `staking::TierParams`: parameters of a tier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierParams {
+    /// The least stake that counts, MIST.
+    pub minimum: u64,
+    /// How long a stake cannot be asked back, milliseconds from staking.
+    pub lockup_ms: u64,
+}
+
+/// `staking::StakingPool`: parameters, totals and the treasury. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StakingPool {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// By tier number.
+    pub tiers: Vec<TierParams>,
+    /// From the request to the withdrawal, milliseconds.
+    pub unbonding_ms: u64,
+    /// MIST in active stakes.
+    pub total_active: u64,
+    /// MIST in unbonding stakes.
+    pub total_unbonding: u64,
+    /// MIST slashed so far.
+    pub total_slashed: u64,
+    /// How many stakes were ever made.
+    pub stakes_created: u64,
+    /// Slashed MIST not yet taken out by governance.
+    pub treasury: u64,
+}
+
+impl StakingPool {
+    /// Parameters of a tier.
+    #[must_use]
+    pub fn tier(&self, tier: Tier) -> Option<&TierParams> {
+        self.tiers.get(usize::from(tier.code()))
+    }
+
+    /// Whether a stake counts for a tier now: it is of that tier, active, and at or above the
+    /// minimum. The same as `staking::has_sufficient_stake`.
+    #[must_use]
+    pub fn has_sufficient_stake(&self, stake: &Stake, tier: Tier) -> bool {
+        stake.tier == tier
+            && stake.status == StakeStatus::Active
+            && self
+                .tier(tier)
+                .is_some_and(|params| stake.balance >= params.minimum)
+    }
+}
+
+/// `staking::Stake`. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stake {
+    /// Object id.
+    pub id: Address,
+    /// Who staked and who alone can withdraw.
+    pub owner: Address,
+    /// What it is for.
+    pub tier: Tier,
+    /// Where it is in its life.
+    pub status: StakeStatus,
+    /// MIST held.
+    pub balance: u64,
+    /// MIST slashed from it so far.
+    pub slashed: u64,
+    /// When it was made, milliseconds since 1970.
+    pub staked_at_ms: u64,
+    /// Before this it cannot be asked back.
+    pub locked_until_ms: u64,
+    /// While unbonding: when it can be withdrawn; otherwise 0.
+    pub withdrawable_at_ms: u64,
+}
+
+/// `k8s_gateway::Gateway`: which node name and which stake is bound to which token. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// Node name to claim.
+    pub nodes: Table,
+    /// Stake id to node name.
+    pub stakes: Table,
+    /// How many tokens were ever made.
+    pub tokens_created: u64,
+}
+
+/// `k8s_gateway::SealToken`: a stake-backed join token. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealToken {
+    /// Object id.
+    pub id: Address,
+    /// The stake that backs it.
+    pub stake_id: Address,
+    /// The stake's owner.
+    pub owner: Address,
+    /// The cluster that it is good for.
+    pub cluster_id: Address,
+    /// The node's name.
+    pub node_id: String,
+    /// The node's Ed25519 public key, 32 bytes.
+    pub node_key: Vec<u8>,
+    /// blake2b-256 over the secret, the node id and the node key.
+    pub commitment: Vec<u8>,
+    /// The `PERMISSION_` bits.
+    pub permissions: u64,
+    /// Where the holder means to use it, or empty.
+    pub endpoint: String,
+    /// When it was made or last renewed, milliseconds since 1970.
+    pub issued_at_ms: u64,
+    /// From then on it is void.
+    pub expires_at_ms: u64,
+    /// It is void for good.
+    pub revoked: bool,
+    /// 0, and one more by each renewal.
+    pub generation: u64,
+}
+
+impl SealToken {
+    /// Whether it is neither revoked nor expired at this time (milliseconds since 1970). Whether
+    /// its stake still backs it is another question: [`StakingPool::has_sufficient_stake`].
+    #[must_use]
+    pub fn is_live(&self, now_ms: u64) -> bool {
+        !self.revoked && now_ms < self.expires_at_ms
+    }
+}
+
+/// `enclave_registry::Cluster`: what its control plane may run and where it is. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// Its name, not necessarily unique.
+    pub name: String,
+    /// The allow-list, retired ones included, in the order of approval.
+    pub measurements: Vec<Measurement>,
+    /// The control plane's instances.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Cluster {
+    /// Whether a measurement is on the allow-list and not retired.
+    #[must_use]
+    pub fn allows(&self, kind: TeeKind, measurement: &[u8]) -> bool {
+        self.measurements
+            .iter()
+            .any(|allowed| !allowed.retired && allowed.kind == kind && allowed.bytes == measurement)
+    }
+}
+
+/// `enclave_registry::ClusterCap`: governs one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterCap {
+    /// Object id.
+    pub id: Address,
+    /// The cluster that it governs.
+    pub cluster_id: Address,
+}
+
+/// `enclave_registry::Measurement`: one on the allow-list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Kind of TEE.
+    pub kind: TeeKind,
+    /// The measurement: 32, 48 or 64 bytes.
+    pub bytes: Vec<u8>,
+    /// The source commit that it was built from, or another description.
+    pub source: String,
+    /// When it was (last) approved, milliseconds since 1970.
+    pub approved_at_ms: u64,
+    /// It is no longer allowed.
+    pub retired: bool,
+}
+
+/// `enclave_registry::Endpoint`: an instance of the control plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Where it listens, `https://host:port`. Unique in the cluster.
+    pub url: String,
+    /// SHA-256 of its TLS key's SubjectPublicKeyInfo in DER.
+    pub tls_key_hash: Vec<u8>,
+    /// What it runs.
+    pub measurement: Vec<u8>,
+    /// Kind of TEE.
+    pub kind: TeeKind,
+    /// When it was (last) registered, milliseconds since 1970.
+    pub registered_at_ms: u64,
+}
+
+macro_rules! objects {
+    ($($module:literal: $($type:ident = $what:literal),+;)+) => {$($(
+        impl MoveObject for $type {
+            const MODULE: &'static str = $module;
+            const NAME: &'static str = stringify!($type);
+            const WHAT: &'static str = $what;
+        }
+    )+)+};
+}
+
+objects! {
+    "staking": AdminCap = "admin capability", SlashCap = "slash capability",
+        StakingPool = "staking pool", Stake = "stake";
+    "k8s_gateway": Gateway = "gateway", SealToken = "Seal token";
+    "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability";
+}
