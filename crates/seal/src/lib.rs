@@ -19,6 +19,7 @@ mod login;
 mod node_key;
 mod secret;
 mod token;
+pub mod wire;
 
 pub use commitment::Commitment;
 pub use heartbeat::{Heartbeat, SignedHeartbeat};

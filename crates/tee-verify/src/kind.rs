@@ -18,12 +18,12 @@ pub enum Kind {
     Simulated = 0,
     /// AWS Nitro Enclaves.
     Nitro = 1,
-    /// Intel SGX.
-    Sgx = 2,
+    /// AMD SEV-SNP.
+    Snp = 2,
     /// Intel TDX.
     Tdx = 3,
-    /// AMD SEV-SNP.
-    Snp = 4,
+    /// Intel SGX.
+    Sgx = 4,
     /// TPM 2.0 with measured boot.
     Tpm = 5,
 }
@@ -38,9 +38,9 @@ impl Kind {
     pub const ALL: [Self; 6] = [
         Self::Simulated,
         Self::Nitro,
-        Self::Sgx,
-        Self::Tdx,
         Self::Snp,
+        Self::Tdx,
+        Self::Sgx,
         Self::Tpm,
     ];
 
