@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sui_sdk_types::{Address, Identifier, StructTag, TypeTag};
+use sui_sdk_types::{Address, Identifier};
 use sui_transaction_builder::{Argument, Function, ObjectInput, TransactionBuilder};
 
 use crate::{ChainError, Deployment};
@@ -144,16 +144,13 @@ impl Assembly {
         self.builder.move_call(function, arguments)
     }
 
-    /// Shares a value that only has `store`, through the framework.
-    #[allow(dead_code)]
-    pub(crate) fn share(&mut self, object_type: StructTag, value: Argument) {
-        let function = Function::new(
-            Address::TWO,
-            Identifier::from_static("transfer"),
-            Identifier::from_static("public_share_object"),
-        )
-        .with_type_args(vec![TypeTag::Struct(Box::new(object_type))]);
-        self.builder.move_call(function, vec![value]);
+    /// What a call that returns several values cannot be without.
+    pub(crate) fn impossible(&self) -> ChainError {
+        ChainError::Unexpected {
+            what: "package",
+            id: self.package.to_string(),
+            reason: "a function returned another number of values".to_owned(),
+        }
     }
 
     /// Gives values to the sender.

@@ -34,6 +34,7 @@ pub struct TokenRequest {
 #[must_use]
 pub fn stake_and_mint(deployment: &Deployment, amount: u64, token: TokenRequest) -> Call {
     let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    let cluster = token.cluster;
     Call::new(deployment, "stake and mint a Seal token", move |tx| {
         let coin = tx.split_gas(amount);
         let (pool_argument, clock) = (tx.object(pool)?, tx.clock()?);
@@ -46,6 +47,7 @@ pub fn stake_and_mint(deployment: &Deployment, amount: u64, token: TokenRequest)
     })
     .changes(pool)
     .changes(gateway)
+    .reads(cluster)
     .with_clock()
     .spends(amount)
 }
@@ -71,6 +73,7 @@ pub fn stake(deployment: &Deployment, tier: Tier, amount: u64) -> Call {
 #[must_use]
 pub fn create_seal_token(deployment: &Deployment, stake: Address, token: TokenRequest) -> Call {
     let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    let cluster = token.cluster;
     Call::new(deployment, "mint a Seal token", move |tx| {
         let stake = tx.object(stake)?;
         let minted = mint(tx, pool, gateway, stake, &token)?;
@@ -79,6 +82,7 @@ pub fn create_seal_token(deployment: &Deployment, stake: Address, token: TokenRe
     })
     .reads(pool)
     .reads(stake)
+    .reads(cluster)
     .changes(gateway)
     .with_clock()
 }
@@ -94,7 +98,7 @@ fn mint(
         tx.object(gateway)?,
         tx.object(pool)?,
         stake,
-        tx.pure(&token.cluster),
+        tx.object(token.cluster)?,
         tx.pure(&token.node_id),
         tx.pure(&token.node_key.to_vec()),
         tx.pure(&token.commitment.to_vec()),
@@ -242,19 +246,120 @@ pub fn admin_revoke_seal_token(deployment: &Deployment, cap: Address, token: Add
     .with_clock()
 }
 
-/// Creates a cluster; the sender gets its capability.
+/// Revokes anybody's Seal token whose stake does not back it any more. Anyone may.
+#[must_use]
+pub fn revoke_unbacked_seal_token(deployment: &Deployment, token: Address, stake: Address) -> Call {
+    let (pool, gateway) = (deployment.staking_pool.id, deployment.gateway.id);
+    Call::new(deployment, "revoke an unbacked Seal token", move |tx| {
+        let arguments = vec![
+            tx.object(gateway)?,
+            tx.object(pool)?,
+            tx.object(stake)?,
+            tx.object(token)?,
+            tx.clock()?,
+        ];
+        tx.call(GATEWAY, "revoke_unbacked", arguments);
+        Ok(())
+    })
+    .reads(pool)
+    .reads(stake)
+    .changes(gateway)
+    .changes(token)
+    .with_clock()
+}
+
+/// Changes a tier's parameters, with the `AdminCap` `cap` of the sender.
+#[must_use]
+pub fn set_tier(
+    deployment: &Deployment,
+    cap: Address,
+    tier: Tier,
+    minimum: u64,
+    lockup_ms: u64,
+) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "set a tier's parameters", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(pool)?,
+            tx.pure(&tier.code()),
+            tx.pure(&minimum),
+            tx.pure(&lockup_ms),
+        ];
+        tx.call(STAKING, "set_tier", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(pool)
+}
+
+/// Changes the unbonding period of later requests, with the `AdminCap` `cap` of the sender.
+#[must_use]
+pub fn set_unbonding(deployment: &Deployment, cap: Address, unbonding_ms: u64) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "set the unbonding period", move |tx| {
+        let arguments = vec![tx.object(cap)?, tx.object(pool)?, tx.pure(&unbonding_ms)];
+        tx.call(STAKING, "set_unbonding", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(pool)
+}
+
+/// Takes slashed SUI out of the treasury, with the `AdminCap` `cap` of the sender.
+#[must_use]
+pub fn withdraw_treasury(deployment: &Deployment, cap: Address, amount: u64) -> Call {
+    let pool = deployment.staking_pool.id;
+    Call::new(deployment, "withdraw from the treasury", move |tx| {
+        let arguments = vec![tx.object(cap)?, tx.object(pool)?, tx.pure(&amount)];
+        let coin = tx.call(STAKING, "withdraw_treasury", arguments);
+        tx.keep(vec![coin]);
+        Ok(())
+    })
+    .reads(cap)
+    .changes(pool)
+}
+
+/// A measurement to be put on an allow-list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// Kind of TEE.
+    pub kind: TeeKind,
+    /// The measurement: 32, 48 or 64 bytes.
+    pub measurement: Vec<u8>,
+    /// The source commit that it was built from, or another description.
+    pub source: String,
+}
+
+/// Creates a cluster with an allow-list, in one transaction; the sender gets its capability.
 ///
 /// [`crate::Executed::created`] gives the ids (`enclave_registry::Cluster`,
 /// `enclave_registry::ClusterCap`).
 #[must_use]
-pub fn create_cluster(deployment: &Deployment, name: &str) -> Call {
+pub fn create_cluster(deployment: &Deployment, name: &str, allow: Vec<Approval>) -> Call {
     let name = name.to_owned();
     Call::new(deployment, "create a cluster", move |tx| {
         let name = tx.pure(&name);
-        let cap = tx.call(REGISTRY, "create_cluster", vec![name]);
+        let made = tx.call(REGISTRY, "create_cluster", vec![name]).to_nested(2);
+        let &[cluster, cap] = made.as_slice() else {
+            return Err(tx.impossible());
+        };
+        for approval in &allow {
+            let arguments = vec![
+                cap,
+                cluster,
+                tx.pure(&approval.kind.code()),
+                tx.pure(&approval.measurement),
+                tx.pure(&approval.source),
+                tx.clock()?,
+            ];
+            tx.call(REGISTRY, "approve_measurement", arguments);
+        }
+        tx.call(REGISTRY, "share_cluster", vec![cluster]);
         tx.keep(vec![cap]);
         Ok(())
     })
+    .with_clock()
 }
 
 /// Puts a measurement on a cluster's allow-list, with the capability `cap` of the sender.
@@ -263,18 +368,15 @@ pub fn approve_measurement(
     deployment: &Deployment,
     cap: Address,
     cluster: Address,
-    kind: TeeKind,
-    measurement: &[u8],
-    source: &str,
+    approval: Approval,
 ) -> Call {
-    let (measurement, source) = (measurement.to_vec(), source.to_owned());
     Call::new(deployment, "approve a measurement", move |tx| {
         let arguments = vec![
             tx.object(cap)?,
             tx.object(cluster)?,
-            tx.pure(&kind.code()),
-            tx.pure(&measurement),
-            tx.pure(&source),
+            tx.pure(&approval.kind.code()),
+            tx.pure(&approval.measurement),
+            tx.pure(&approval.source),
             tx.clock()?,
         ];
         tx.call(REGISTRY, "approve_measurement", arguments);

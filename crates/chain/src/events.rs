@@ -172,6 +172,13 @@ events! {
         /// MIST left.
         remaining: u64,
     }
+    /// The pool was brought to a new version of the package.
+    PoolMigrated {
+        /// The object.
+        pool_id: Address,
+        /// The package version that may use it now.
+        version: u64,
+    }
 
     "k8s_gateway":
     /// The gateway was made, once, when the package was published.
@@ -231,6 +238,13 @@ events! {
         reason: Revocation,
         /// When, milliseconds since 1970.
         at_ms: u64,
+    }
+    /// The gateway was brought to a new version of the package.
+    GatewayMigrated {
+        /// The object.
+        gateway_id: Address,
+        /// The package version that may use it now.
+        version: u64,
     }
 
     "enclave_registry":
@@ -292,6 +306,13 @@ events! {
         url: String,
         /// When, milliseconds since 1970.
         at_ms: u64,
+    }
+    /// A cluster was brought to a new version of the package.
+    ClusterMigrated {
+        /// The object.
+        cluster_id: Address,
+        /// The package version that may use it now.
+        version: u64,
     }
 }
 
