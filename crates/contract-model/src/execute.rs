@@ -1,9 +1,24 @@
 //! Executes programmable transactions.
 
-use sui_sdk_types::{Address, Digest, ProgrammableTransaction, Version};
+pub(crate) mod call;
+mod inputs;
+mod machine;
 
-use crate::outcome::Outcome;
-use crate::world::World;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sui_sdk_types::{
+    Address, Digest, ExecutionError, ExecutionStatus, Object, Owner, ProgrammableTransaction,
+    StructTag, Version,
+};
+
+use crate::layout::framework::Coin;
+use crate::outcome::{Outcome, Removed, ReturnValue, Unchanged, Written};
+use crate::types::{Abilities, coin_object, encode};
+use crate::world::{World, new_object};
+use call::{Destination, State};
+use inputs::{Access, Checked, Loaded};
+use machine::{Machine, Slot, Value};
 
 /// Who sends a transaction, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +31,8 @@ pub struct TxContext {
     pub epoch: u64,
     /// When the epoch began, in Unix milliseconds.
     pub epoch_timestamp_ms: u64,
-    /// What the clock shows during the transaction, in Unix milliseconds.
+    /// What the clock shows during the transaction, in Unix milliseconds, whatever the world's clock
+    /// object says.
     pub timestamp_ms: u64,
 }
 
@@ -79,6 +95,218 @@ pub fn execute(
     gas: &Gas,
     transaction: &ProgrammableTransaction,
 ) -> Result<Outcome, InputError> {
-    let _ = (world, context, gas, transaction);
-    Err(InputError::Unsupported("programmable transactions"))
+    let checked = inputs::check(world, context, gas, transaction)?;
+    let usable = checked.gas_total.saturating_sub(gas.budget);
+    let gas_value = checked.gas.first().map(|coin| Value {
+        tag: StructTag::gas_coin().into(),
+        contents: encode(&Coin {
+            id: coin.object_id(),
+            balance: usable,
+        }),
+    });
+    let mut machine = Machine::new(State::new(world, *context), gas_value, &checked.inputs);
+    match machine.run(transaction) {
+        Ok(results) => {
+            let finish = Finish {
+                world,
+                context,
+                checked: &checked,
+                budget: gas.budget,
+            };
+            Ok(finish
+                .success(machine, results)
+                .unwrap_or_else(|| finish.failure(ExecutionError::InvariantViolation, None)))
+        }
+        Err((error, command)) => Ok(Finish {
+            world,
+            context,
+            checked: &checked,
+            budget: gas.budget,
+        }
+        .failure(error, command)),
+    }
+}
+
+/// Makes the outcome of a run.
+struct Finish<'a> {
+    world: &'a World,
+    context: &'a TxContext,
+    checked: &'a Checked,
+    budget: u64,
+}
+
+impl Finish<'_> {
+    /// `None` where the machine left a state that it can't leave.
+    fn success(&self, machine: Machine<'_>, results: Vec<Vec<ReturnValue>>) -> Option<Outcome> {
+        let mut outcome = self.empty(ExecutionStatus::Success);
+        outcome.results = results;
+        outcome.events = machine.state.events;
+
+        for (input, slot) in self.checked.inputs.iter().zip(machine.inputs) {
+            let (Loaded::Object { object, access }, Slot::Object { value, .. }) = (input, slot)
+            else {
+                continue;
+            };
+            if let (true, Some(value)) = (access.is_mutable(), value) {
+                self.write(
+                    &mut outcome,
+                    rewritten(object, value.contents)?,
+                    *object.owner(),
+                );
+            }
+        }
+        if let (
+            Some(coin),
+            Some(Slot::Object {
+                value: Some(value), ..
+            }),
+        ) = (self.checked.gas.first(), machine.gas)
+        {
+            let left: Coin = bcs::from_bytes(&value.contents).ok()?;
+            self.write_gas(&mut outcome, coin, left.balance, *coin.owner())?;
+        }
+        for (id, placed) in machine.state.placed {
+            let owner = match placed.destination {
+                Destination::Address(address) => Owner::Address(address),
+                Destination::Shared => match self.world.get(id).map(|object| *object.owner()) {
+                    Some(owner @ Owner::Shared(_)) => owner,
+                    _ => Owner::Shared(self.checked.version),
+                },
+            };
+            let gas = self
+                .checked
+                .gas
+                .first()
+                .filter(|coin| coin.object_id() == id);
+            if let Some(coin) = gas {
+                let left: Coin = bcs::from_bytes(&placed.contents).ok()?;
+                self.write_gas(&mut outcome, coin, left.balance, owner)?;
+            } else {
+                self.write(&mut outcome, (placed.tag, placed.contents), owner);
+            }
+        }
+        for (id, child) in machine.state.children {
+            match child.contents {
+                Some(contents) => {
+                    self.write(
+                        &mut outcome,
+                        (child.tag, contents),
+                        Owner::Object(child.parent),
+                    );
+                }
+                None => {
+                    remove(&mut outcome, self.world, id);
+                }
+            }
+        }
+        for id in machine.state.deleted {
+            remove(&mut outcome, self.world, id);
+        }
+        Some(outcome)
+    }
+
+    /// Only versions change, and the gas coins are merged.
+    fn failure(&self, error: ExecutionError, command: Option<u64>) -> Outcome {
+        let mut outcome = self.empty(ExecutionStatus::Failure { error, command });
+        for input in &self.checked.inputs {
+            if let Loaded::Object { object, access } = input
+                && access.is_mutable()
+                && let Some(data) = object.as_struct()
+            {
+                let same = (data.object_type().clone(), data.contents().to_vec());
+                self.write(&mut outcome, same, *object.owner());
+            }
+        }
+        if let Some(coin) = self.checked.gas.first() {
+            let usable = self.checked.gas_total.saturating_sub(self.budget);
+            // A SUI coin's contents begin with its id, so this writes it.
+            let _ = self.write_gas(&mut outcome, coin, usable, *coin.owner());
+        }
+        outcome
+    }
+
+    /// With the merged gas coins removed and the read-only shared inputs named.
+    fn empty(&self, status: ExecutionStatus) -> Outcome {
+        let mut outcome = Outcome {
+            status,
+            version: self.checked.version,
+            written: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            unchanged: Vec::new(),
+            events: Vec::new(),
+            gas_coin: self.checked.gas.first().map(|coin| coin.object_id()),
+            results: Vec::new(),
+        };
+        for coin in self.checked.gas.iter().skip(1) {
+            let previous = Arc::clone(coin);
+            outcome
+                .deleted
+                .insert(coin.object_id(), Removed { previous });
+        }
+        for input in &self.checked.inputs {
+            if let Loaded::Object { object, access } = input
+                && *access == Access::SharedReadOnly
+            {
+                outcome.unchanged.push(Unchanged {
+                    id: object.object_id(),
+                    version: object.version(),
+                    digest: object.digest(),
+                });
+            }
+        }
+        outcome
+    }
+
+    fn write(&self, outcome: &mut Outcome, (tag, contents): (StructTag, Vec<u8>), owner: Owner) {
+        let abilities = Abilities::of(&tag.clone().into(), self.world.package());
+        let object = new_object(
+            tag,
+            abilities.key && abilities.store,
+            self.checked.version,
+            contents,
+            owner,
+            self.context.digest,
+        );
+        if let Some(object) = object {
+            let id = object.object_id();
+            let written = Written {
+                object: Arc::new(object),
+                previous: self.world.get(id).cloned(),
+            };
+            outcome.written.insert(id, written);
+        }
+    }
+
+    /// Writes the gas coin with what the transaction left of it and the budget.
+    fn write_gas(
+        &self,
+        outcome: &mut Outcome,
+        coin: &Arc<Object>,
+        left: u64,
+        owner: Owner,
+    ) -> Option<()> {
+        let id = coin.object_id();
+        let balance = left.checked_add(self.budget)?;
+        let version = self.checked.version;
+        let object = coin_object(id, balance, version, owner, self.context.digest)?;
+        let written = Written {
+            object: Arc::new(object),
+            previous: Some(Arc::clone(coin)),
+        };
+        outcome.written.insert(id, written);
+        Some(())
+    }
+}
+
+fn rewritten(object: &Object, contents: Vec<u8>) -> Option<(StructTag, Vec<u8>)> {
+    Some((object.as_struct()?.object_type().clone(), contents))
+}
+
+/// An object made and deleted by the same transaction leaves no trace.
+fn remove(outcome: &mut Outcome, world: &World, id: Address) {
+    outcome.written.remove(&id);
+    if let Some(previous) = world.get(id) {
+        let previous = Arc::clone(previous);
+        outcome.deleted.insert(id, Removed { previous });
+    }
 }

@@ -60,7 +60,7 @@ pub struct Genesis {
 }
 
 /// The version of every object that genesis makes, at which the shared ones were shared.
-pub const GENESIS_VERSION: u64 = 1;
+const GENESIS_VERSION: u64 = 1;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const MIST_PER_SUI: u64 = 1_000_000_000;

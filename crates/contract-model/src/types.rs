@@ -20,8 +20,8 @@ pub(crate) enum Ty {
     OptionBytes,
     /// `Coin<SUI>`.
     Coin,
-    /// `Balance<SUI>`.
-    Balance,
+    /// `Clock`.
+    Clock,
     /// A struct of the package.
     Package(&'static str, &'static str),
     /// The function's one type parameter.
@@ -124,13 +124,7 @@ impl Ty {
             )
             .into(),
             Self::Coin => StructTag::gas_coin().into(),
-            Self::Balance => StructTag::new(
-                Address::TWO,
-                Identifier::from_static("balance"),
-                Identifier::from_static("Balance"),
-                vec![StructTag::sui().into()],
-            )
-            .into(),
+            Self::Clock => framework::clock_tag().into(),
             Self::Package(module, name) => struct_tag(package, module, name).into(),
             Self::Param => return parameter.cloned(),
         })
@@ -147,7 +141,7 @@ impl Ty {
             Self::String => bcs::from_bytes::<String>(bytes).is_ok(),
             Self::Bytes => bcs::from_bytes::<Vec<u8>>(bytes).is_ok(),
             Self::OptionBytes => bcs::from_bytes::<Option<Vec<u8>>>(bytes).is_ok(),
-            Self::Coin | Self::Balance | Self::Package(..) | Self::Param => return None,
+            Self::Coin | Self::Clock | Self::Package(..) | Self::Param => return None,
         })
     }
 }

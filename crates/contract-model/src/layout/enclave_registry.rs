@@ -122,11 +122,19 @@ pub struct EndpointRemoved {
     pub at_ms: u64,
 }
 
+/// The cluster was handed to a new version of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ClusterMigrated {
+    pub cluster_id: Address,
+    pub version: u64,
+}
+
 super::move_types!("enclave_registry":
     objects { Cluster, ClusterCap }
     events {
         ClusterCreated, MeasurementApproved, MeasurementRetired, EndpointRegistered,
-        EndpointRemoved,
+        EndpointRemoved, ClusterMigrated,
     }
     values { Measurement, Endpoint }
 );

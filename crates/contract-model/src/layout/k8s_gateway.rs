@@ -132,8 +132,16 @@ pub struct SealTokenRevoked {
     pub at_ms: u64,
 }
 
+/// The gateway was handed to a new version of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct GatewayMigrated {
+    pub gateway_id: Address,
+    pub version: u64,
+}
+
 super::move_types!("k8s_gateway":
     objects { Gateway, SealToken }
-    events { GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked }
+    events { GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked, GatewayMigrated }
     values { NodeName, Claim }
 );

@@ -178,11 +178,19 @@ pub struct TreasuryWithdrawn {
     pub remaining: u64,
 }
 
+/// The pool was handed to a new version of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PoolMigrated {
+    pub pool_id: Address,
+    pub version: u64,
+}
+
 super::move_types!("staking":
     objects { AdminCap, SlashCap, StakingPool, Stake }
     events {
         PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn,
+        Slashed, TreasuryWithdrawn, PoolMigrated,
     }
     values { TierParams }
 );
