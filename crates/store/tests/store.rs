@@ -5,3 +5,7 @@
 mod basics;
 #[path = "store/common.rs"]
 mod common;
+#[path = "store/model.rs"]
+mod model;
+#[path = "store/tamper.rs"]
+mod tamper;
