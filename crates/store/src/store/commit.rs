@@ -69,9 +69,11 @@ struct Batch<R> {
 /// Runs until the store is stopped and everything queued is written, or until an append fails.
 pub(super) async fn run<R: Record>(shared: Arc<Shared<R>>) {
     let ended = loop {
+        // Looked at first: once the store is stopping, nothing more is queued.
+        let stopping = shared.stop.is_cancelled();
         let next = shared.queue.lock().take();
         let Some((segment, map)) = next else {
-            if shared.stop.is_cancelled() {
+            if stopping {
                 break WriteError::Closed;
             }
             shared.work.notified().await;
@@ -165,12 +167,13 @@ impl<R: Record> Shared<R> {
         let mut next = self.published.load().as_ref().clone();
         next.map = batch.map;
         next.head = head;
-        if !events.is_empty() {
-            next.history.push_back(Arc::new(BatchEvents {
-                last: head.revision,
-                time: batch.time,
-                events: events.clone().into_boxed_slice(),
-            }));
+        let batch_events = Arc::new(BatchEvents {
+            last: head.revision,
+            time: batch.time,
+            events: events.into_boxed_slice(),
+        });
+        if !batch_events.events.is_empty() {
+            next.history.push_back(batch_events.clone());
         }
         if let Some(to) = compacted {
             next.compact(to);
@@ -181,7 +184,7 @@ impl<R: Record> Shared<R> {
             .lock()
             .batches
             .push_back(BatchInfo { head, bytes });
-        self.hub.publish(head.revision, &events, || {
+        self.hub.publish(head.revision, &batch_events.events, || {
             self.published.store(Arc::new(next));
         });
         self.status

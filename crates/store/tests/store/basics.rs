@@ -434,3 +434,80 @@ async fn ten_thousand_watchers_cost_an_event_only_its_own() {
         assert!(watch.try_next().unwrap().is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn watches_started_amid_writes_see_each_revision_once() {
+    const WRITES: u64 = 200;
+    const WRITERS: u64 = 4;
+    let store = open(&MemoryLog::new()).await;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..WRITES {
+                    let revision = put(&store, &format!("/{writer}"), "").await;
+                    // Read your own write.
+                    let snapshot = store.snapshot();
+                    assert!(snapshot.revision() >= revision);
+                    assert!(snapshot.get(&format!("/{writer}")).unwrap().revision == revision);
+                }
+            })
+        })
+        .collect();
+    let mut watchers = Vec::new();
+    while store.revision().0 < WRITES * WRITERS && watchers.len() < 100 {
+        let after = Revision(store.revision().0 / 2);
+        for after in [after, store.revision()] {
+            let mut watch = store.watch("/", after).unwrap();
+            watchers.push(tokio::spawn(async move {
+                for expected in after.0 + 1..=WRITES * WRITERS {
+                    assert_eq!(event(&mut watch).await.0, expected);
+                }
+            }));
+        }
+        tokio::task::yield_now().await;
+    }
+    for task in writers.into_iter().chain(watchers) {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_refuses_more() {
+    let log = MemoryLog::new();
+    let store = open(&log).await;
+    log.hold();
+    let write = tokio::spawn({
+        let store = store.clone();
+        async move { put(&store, "/a", "x").await }
+    });
+    let dropped = store.clone();
+    let dropped = tokio::spawn(async move { put(&dropped, "/b", "x").await });
+    tokio::task::yield_now().await;
+    dropped.abort();
+    let closing = tokio::spawn({
+        let store = store.clone();
+        async move { store.close().await }
+    });
+    tokio::task::yield_now().await;
+    log.release();
+    closing.await.unwrap();
+    assert_eq!(write.await.unwrap(), Revision(1));
+    let refused = store
+        .transact(|tx| {
+            tx.put("/c", Raw::from("x"), None);
+            Ok::<_, Infallible>(())
+        })
+        .await;
+    assert!(matches!(
+        refused,
+        Err(TransactError::Unavailable(WriteError::Closed))
+    ));
+    assert!(matches!(store.ended().await, WriteError::Closed));
+    let reopened = open(&log).await;
+    assert_eq!(
+        reopened.snapshot().count("/"),
+        2,
+        "a dropped call's queued write is written"
+    );
+}
