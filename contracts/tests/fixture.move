@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything that the tests act on, and one short function for each act.
+#[test_only]
+module k3s_daas::fixture;
+
+use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap};
+use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
+use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
+use std::string::String;
+use std::unit_test::destroy;
+use sui::clock::{Self, Clock};
+use sui::coin::{Self, Coin};
+use sui::sui::SUI;
+use sui::test_scenario;
+
+const PUBLISHER: address = @0xAD;
+
+public struct World {
+    clock: Clock,
+    pool: StakingPool,
+    gateway: Gateway,
+    admin: AdminCap,
+    slash: SlashCap,
+    transactions: u64,
+}
+
+/// As published.
+public fun begin(): World {
+    let mut scenario = test_scenario::begin(PUBLISHER);
+    staking::init_for_testing(scenario.ctx());
+    k8s_gateway::init_for_testing(scenario.ctx());
+    let mut clock = clock::create_for_testing(scenario.ctx());
+    clock.set_for_testing(1_000_000);
+    scenario.next_tx(PUBLISHER);
+    let world = World {
+        clock,
+        pool: scenario.take_shared(),
+        gateway: scenario.take_shared(),
+        admin: scenario.take_from_sender(),
+        slash: scenario.take_from_sender(),
+        transactions: 1000,
+    };
+    destroy(scenario);
+    world
+}
+
+public fun end(world: World) {
+    destroy(world);
+}
+
+/// The context of a transaction of `sender`.
+public fun ctx(world: &mut World, sender: address): TxContext {
+    world.transactions = world.transactions + 1;
+    tx_context::new_from_hint(sender, world.transactions, 0, 0, 0)
+}
+
+public fun advance(world: &mut World, ms: u64) { world.clock.increment_for_testing(ms); }
+
+public fun now(world: &World): u64 { world.clock.timestamp_ms() }
+
+public fun pool(world: &World): &StakingPool { &world.pool }
+
+public fun pool_mut(world: &mut World): &mut StakingPool { &mut world.pool }
+
+public fun gateway_mut(world: &mut World): &mut Gateway { &mut world.gateway }
+
+public fun clock(world: &World): &Clock { &world.clock }
+
+// === Staking ===
+
+public fun stake(world: &mut World, sender: address, amount: u64, tier: u8): Stake {
+    let mut ctx = world.ctx(sender);
+    let coin = coin::mint_for_testing<SUI>(amount, &mut ctx);
+    staking::stake(&mut world.pool, coin, tier, &world.clock, &mut ctx)
+}
+
+public fun top_up(world: &mut World, sender: address, stake: &mut Stake, amount: u64) {
+    let mut ctx = world.ctx(sender);
+    let coin = coin::mint_for_testing<SUI>(amount, &mut ctx);
+    staking::top_up(&mut world.pool, stake, coin, &ctx);
+}
+
+public fun unstake(world: &mut World, sender: address, stake: &mut Stake) {
+    let ctx = world.ctx(sender);
+    staking::request_unstake(&mut world.pool, stake, &world.clock, &ctx);
+}
+
+public fun withdraw(world: &mut World, sender: address, stake: &mut Stake): u64 {
+    let mut ctx = world.ctx(sender);
+    let coin = staking::withdraw(&mut world.pool, stake, &world.clock, &mut ctx);
+    burn(coin)
+}
+
+public fun slash(world: &mut World, stake: &mut Stake, amount: u64) {
+    world.slash_for(stake, amount, b"down".to_string());
+}
+
+public fun slash_for(world: &mut World, stake: &mut Stake, amount: u64, reason: String) {
+    staking::slash(&world.slash, &mut world.pool, stake, amount, reason, &world.clock);
+}
+
+public fun set_tier(world: &mut World, tier: u8, minimum: u64, lockup_ms: u64) {
+    staking::set_tier(&world.admin, &mut world.pool, tier, minimum, lockup_ms);
+}
+
+public fun set_unbonding(world: &mut World, unbonding_ms: u64) {
+    staking::set_unbonding(&world.admin, &mut world.pool, unbonding_ms);
+}
+
+public fun withdraw_treasury(world: &mut World, amount: u64): u64 {
+    let mut ctx = world.ctx(PUBLISHER);
+    let coin = staking::withdraw_treasury(&world.admin, &mut world.pool, amount, &mut ctx);
+    burn(coin)
+}
+
+public fun migrate_pool(world: &mut World) { staking::migrate(&world.admin, &mut world.pool); }
+
+public fun sufficient(world: &World, stake: &Stake, tier: u8): bool {
+    world.pool.has_sufficient_stake(stake, tier)
+}
+
+fun burn(coin: Coin<SUI>): u64 {
+    coin.into_balance().destroy_for_testing()
+}
+
+// === Clusters ===
+
+public fun cluster(world: &mut World, name: vector<u8>): (Cluster, ClusterCap) {
+    let mut ctx = world.ctx(PUBLISHER);
+    enclave_registry::create_cluster(name.to_string(), &mut ctx)
+}
+
+public fun approve(
+    world: &World,
+    cap: &ClusterCap,
+    cluster: &mut Cluster,
+    kind: u8,
+    measurement: vector<u8>,
+) {
+    let source = b"commit 1234".to_string();
+    enclave_registry::approve_measurement(cap, cluster, kind, measurement, source, &world.clock);
+}
+
+public fun retire(
+    world: &World,
+    cap: &ClusterCap,
+    cluster: &mut Cluster,
+    kind: u8,
+    measurement: vector<u8>,
+) {
+    enclave_registry::retire_measurement(cap, cluster, kind, measurement, &world.clock);
+}
+
+public fun register(
+    world: &World,
+    cap: &ClusterCap,
+    cluster: &mut Cluster,
+    url: vector<u8>,
+    key_hash: vector<u8>,
+    measurement: vector<u8>,
+) {
+    enclave_registry::register_endpoint(
+        cap,
+        cluster,
+        url.to_string(),
+        key_hash,
+        measurement,
+        0,
+        &world.clock,
+    );
+}
+
+public fun remove(world: &World, cap: &ClusterCap, cluster: &mut Cluster, url: vector<u8>) {
+    enclave_registry::remove_endpoint(cap, cluster, url.to_string(), &world.clock);
+}
+
+// === Tokens ===
+
+public fun key(): vector<u8> { bytes(32, 1) }
+
+public fun commitment(): vector<u8> { bytes(32, 2) }
+
+public fun bytes(length: u64, byte: u8): vector<u8> { vector::tabulate!(length, |_| byte) }
+
+public fun day(): u64 { 86_400_000 }
+
+public fun sui(): u64 { 1_000_000_000 }
+
+public fun mint(
+    world: &mut World,
+    sender: address,
+    stake: &Stake,
+    cluster: &Cluster,
+    node_id: vector<u8>,
+): SealToken {
+    let endpoint = b"https://control.example:6443";
+    world.mint_with(sender, stake, cluster, node_id, key(), commitment(), endpoint, day())
+}
+
+public fun mint_with(
+    world: &mut World,
+    sender: address,
+    stake: &Stake,
+    cluster: &Cluster,
+    node_id: vector<u8>,
+    node_key: vector<u8>,
+    commitment: vector<u8>,
+    endpoint: vector<u8>,
+    ttl_ms: u64,
+): SealToken {
+    let mut ctx = world.ctx(sender);
+    k8s_gateway::create_seal_token(
+        &mut world.gateway,
+        &world.pool,
+        stake,
+        cluster,
+        node_id.to_string(),
+        node_key,
+        commitment,
+        endpoint.to_string(),
+        ttl_ms,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun renew(
+    world: &mut World,
+    sender: address,
+    stake: &Stake,
+    token: &mut SealToken,
+    commitment: Option<vector<u8>>,
+    ttl_ms: u64,
+) {
+    let ctx = world.ctx(sender);
+    k8s_gateway::renew_seal_token(
+        &mut world.gateway,
+        &world.pool,
+        stake,
+        token,
+        commitment,
+        ttl_ms,
+        &world.clock,
+        &ctx,
+    );
+}
+
+public fun revoke(world: &mut World, sender: address, token: &mut SealToken) {
+    let ctx = world.ctx(sender);
+    k8s_gateway::revoke_seal_token(&mut world.gateway, token, &world.clock, &ctx);
+}
+
+public fun revoke_unbacked(world: &mut World, stake: &Stake, token: &mut SealToken) {
+    k8s_gateway::revoke_unbacked(&mut world.gateway, &world.pool, stake, token, &world.clock);
+}
+
+public fun admin_revoke(world: &mut World, token: &mut SealToken) {
+    k8s_gateway::admin_revoke(&world.admin, &mut world.gateway, token, &world.clock);
+}
+
+public fun migrate_gateway(world: &mut World) {
+    k8s_gateway::migrate(&world.admin, &mut world.gateway);
+}
+
+public fun valid(world: &World, token: &SealToken, stake: &Stake): bool {
+    token.is_valid(&world.pool, stake, &world.clock)
+}
