@@ -11,18 +11,18 @@ use seal::Bytes32;
 use seal::wire::{EXPORTER_LABEL, Refusal, RefusalCode};
 use sha2::{Digest as _, Sha256};
 
-pub use records::VaultRecords;
+pub(crate) use records::VaultRecords;
 
 /// The `POST /daas/v1/…` endpoints of [`JoinService`]. The server must export [`EXPORTER_LABEL`] from every
 /// session (`ServerBuilder::exporter`).
-pub struct JoinRoutes {
+pub(crate) struct JoinRoutes {
     service: JoinService,
 }
 
 impl JoinRoutes {
     /// Routes to the service.
     #[must_use]
-    pub fn new(service: JoinService) -> Self {
+    pub(crate) fn new(service: JoinService) -> Self {
         Self { service }
     }
 }

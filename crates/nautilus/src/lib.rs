@@ -1,1 +1,24 @@
-//! nautilus
+//! The control plane assembled: storage, identity, joining, live stake, tunnels, API server,
+//! controllers and scheduler in one process.
+//!
+//! This crate wires; what a part does is in the part's crate. [`run`] is the whole of it.
+
+mod addresses;
+mod config;
+mod error;
+mod identity;
+mod join;
+mod routes;
+mod server;
+mod stake;
+mod storage;
+mod tunnels;
+mod vault;
+
+pub use config::{Config, InvalidConfig, TeeChoice};
+pub use error::ServerError;
+pub use identity::IdentityError;
+pub use server::run;
+pub use storage::StorageError;
+pub use tunnels::Tunnels;
+pub use vault::VaultError;

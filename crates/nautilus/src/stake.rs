@@ -6,17 +6,17 @@ use apiserver::{CertificateIdentity, IdentityGate, Refusal};
 use membership::stake::LiveView;
 use tokio::sync::watch;
 
-pub use control::{REVOKED_ANNOTATION, RegistryControl, REVOKED_TAINT};
+pub(crate) use control::RegistryControl;
 
 /// Asks the live view on every request.
-pub struct StakeGate {
+pub(crate) struct StakeGate {
     view: LiveView,
 }
 
 impl StakeGate {
     /// A gate over the view.
     #[must_use]
-    pub fn new(view: LiveView) -> Self {
+    pub(crate) fn new(view: LiveView) -> Self {
         Self { view }
     }
 }

@@ -8,14 +8,14 @@ use crate::vault::Vault;
 const PREFIX: &str = "join/";
 
 /// [`JoinRecords`] in the control plane's sealed log.
-pub struct VaultRecords {
+pub(crate) struct VaultRecords {
     vault: Vault,
 }
 
 impl VaultRecords {
     /// Over the vault.
     #[must_use]
-    pub fn new(vault: Vault) -> Self {
+    pub(crate) fn new(vault: Vault) -> Self {
         Self { vault }
     }
 }

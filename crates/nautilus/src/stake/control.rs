@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::tunnels::Tunnels;
 
 /// Annotation that says why a node was withdrawn. Present as long as it is.
-pub const REVOKED_ANNOTATION: &str = "daas.io/stake-revoked";
+const REVOKED_ANNOTATION: &str = "daas.io/stake-revoked";
 
 /// Taint of a withdrawn node; its effect keeps and drives pods away.
-pub const REVOKED_TAINT: &str = "daas.io/stake-revoked";
+const REVOKED_TAINT: &str = "daas.io/stake-revoked";
 
 /// [`NodeControl`] on the API server's own objects.
-pub struct RegistryControl {
+pub(crate) struct RegistryControl {
     nodes: Api<Value>,
     pods: Api<Value>,
     tunnels: Tunnels,
@@ -28,7 +28,7 @@ impl RegistryControl {
     ///
     /// # Errors
     /// When the registry has no nodes or pods.
-    pub fn new(registry: &Registry, tunnels: Tunnels) -> Result<Self, Status> {
+    pub(crate) fn new(registry: &Registry, tunnels: Tunnels) -> Result<Self, Status> {
         Ok(Self {
             nodes: registry.api("", "v1", "nodes", UserInfo::system())?,
             pods: registry.api("", "v1", "pods", UserInfo::system())?,

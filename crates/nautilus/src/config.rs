@@ -1,0 +1,185 @@
+//! The control plane's configuration.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Which TEE the control plane asks for evidence and sealing keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TeeChoice {
+    /// The strongest that the machine has; never `simulated`.
+    #[default]
+    Auto,
+    /// No hardware: anyone can forge its evidence. Development only, and named everywhere.
+    Simulated,
+}
+
+/// Everything that `daas server` needs to know. Keys are those of its YAML or JSON file; every
+/// key is also a flag and a `DAAS_…` variable.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// Directory of the sealed state.
+    pub data_dir: PathBuf,
+    /// Address of the Kubernetes API.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Names and addresses in the serving certificate besides the standard ones.
+    #[serde(default)]
+    pub advertise: Vec<String>,
+    /// gRPC of a Sui full node, or of the embedded ledger.
+    pub chain_url: String,
+    /// File that says where the contracts are (see `chain::Deployment`).
+    pub deployment: PathBuf,
+    /// The TEE.
+    #[serde(default)]
+    pub tee: TeeChoice,
+    /// Refuse everything that is for development only.
+    #[serde(default)]
+    pub production: bool,
+    /// Directory of the simulated TEE's device secret; needed with `tee: simulated`, and never
+    /// inside `dataDir`.
+    #[serde(default)]
+    pub simulated_tee_dir: Option<PathBuf>,
+    /// Addresses of pods; every node gets a part of it.
+    #[serde(default = "default_pod_cidr")]
+    pub pod_cidr: ipnet::IpNet,
+    /// Prefix length of each node's part.
+    #[serde(default = "default_node_mask")]
+    pub node_cidr_mask: u8,
+    /// Addresses of Services.
+    #[serde(default = "default_service_cidr")]
+    pub service_cidr: ipnet::IpNet,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 6443))
+}
+
+fn default_pod_cidr() -> ipnet::IpNet {
+    ipnet::Ipv4Net::new_assert([10, 42, 0, 0].into(), 16).into()
+}
+
+fn default_node_mask() -> u8 {
+    24
+}
+
+fn default_service_cidr() -> ipnet::IpNet {
+    ipnet::Ipv4Net::new_assert([10, 43, 0, 0].into(), 16).into()
+}
+
+/// A key whose value is impossible.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {why}")]
+pub struct InvalidConfig {
+    /// The key as it stands in the file.
+    pub key: &'static str,
+    /// What is wrong, and what would be right.
+    pub why: String,
+}
+
+impl Config {
+    /// Checks what the types alone don't.
+    ///
+    /// # Errors
+    /// The first key with an impossible value.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let wrong = |key, why: String| Err(InvalidConfig { key, why });
+        if self.production && self.tee == TeeChoice::Simulated {
+            return wrong(
+                "tee",
+                "`simulated` proves nothing and production refuses it: use `auto` on a machine with a TEE".into(),
+            );
+        }
+        match (self.tee, &self.simulated_tee_dir) {
+            (TeeChoice::Simulated, None) => {
+                return wrong(
+                    "simulatedTeeDir",
+                    "is needed with `tee: simulated`: name a directory outside dataDir".into(),
+                );
+            }
+            (TeeChoice::Simulated, Some(dir)) if dir.starts_with(&self.data_dir) => {
+                return wrong(
+                    "simulatedTeeDir",
+                    format!(
+                        "{} lies inside dataDir, which a host may copy: name a directory outside it",
+                        dir.display()
+                    ),
+                );
+            }
+            _ => {}
+        }
+        if self.node_cidr_mask <= self.pod_cidr.prefix_len()
+            || self.node_cidr_mask > self.pod_cidr.max_prefix_len() - 2
+        {
+            return wrong(
+                "nodeCidrMask",
+                format!(
+                    "{} leaves no part of podCidr {} for each node: choose one between {} and {}",
+                    self.node_cidr_mask,
+                    self.pod_cidr,
+                    self.pod_cidr.prefix_len() + 1,
+                    self.pod_cidr.max_prefix_len() - 2
+                ),
+            );
+        }
+        if self.pod_cidr.contains(&self.service_cidr) || self.service_cidr.contains(&self.pod_cidr)
+        {
+            return wrong(
+                "serviceCidr",
+                format!("{} overlaps podCidr {}", self.service_cidr, self.pod_cidr),
+            );
+        }
+        Ok(())
+    }
+
+    /// The first address of the Service range: the `kubernetes` Service's.
+    #[must_use]
+    pub fn kubernetes_service_ip(&self) -> Option<IpAddr> {
+        self.service_cidr.hosts().next()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config(more: &serde_json::Value) -> Config {
+        let mut keys = json!({
+            "dataDir": "/d/server", "chainUrl": "http://127.0.0.1:9000", "deployment": "/d/deployment.json",
+            "tee": "simulated", "simulatedTeeDir": "/d/tee",
+        });
+        for (key, value) in more.as_object().unwrap() {
+            keys[key] = value.clone();
+        }
+        serde_json::from_value(keys).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        let config = config(&json!({}));
+        config.validate().unwrap();
+        assert_eq!(
+            config.kubernetes_service_ip().unwrap(),
+            IpAddr::from([10, 43, 0, 1])
+        );
+    }
+
+    #[test]
+    fn impossible_values_name_their_key() {
+        for (keys, key) in [
+            (json!({"production": true}), "tee"),
+            (json!({"simulatedTeeDir": null}), "simulatedTeeDir"),
+            (json!({"simulatedTeeDir": "/d/server/tee"}), "simulatedTeeDir"),
+            (json!({"nodeCidrMask": 16}), "nodeCidrMask"),
+            (json!({"nodeCidrMask": 31}), "nodeCidrMask"),
+            (json!({"serviceCidr": "10.42.128.0/17"}), "serviceCidr"),
+        ] {
+            assert_eq!(config(&keys).validate().unwrap_err().key, key);
+        }
+    }
+}
