@@ -4,7 +4,6 @@
 //! Stopping it leaves containers running (their shims outlive it), so that a restarted worker
 //! adopts them; [`Containerd::remove_all`] is for the end.
 
-mod config;
 mod remnants;
 
 use std::fs::{self, OpenOptions};
@@ -14,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use agent::containerd::ContainerdLayout;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -29,24 +29,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// Unix socket paths are limited to 107 bytes; containerd adds its own suffixes below `state`.
 const MAX_SOCKET: usize = 107;
 
-/// What a managed containerd needs to know.
-#[derive(Debug, Clone)]
-pub struct ContainerdOptions {
-    /// Its directory: root, state, configuration and log are below it.
-    pub directory: PathBuf,
-    /// Directory of the CNI configuration that it reads (the agent writes it).
-    pub cni_conf_dir: PathBuf,
-    /// Directory of the CNI plugins.
-    pub cni_bin_dir: PathBuf,
-    /// Reference of the sandbox image.
-    pub pause_image: String,
-}
-
 /// containerd could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerdError {
     /// It is not installed.
-    #[error("containerd is not installed: `apt-get install containerd runc`, or name a running one with `containerdSocket`")]
+    #[error(
+        "containerd is not installed: `apt-get install containerd runc`, or name a running one with `containerdSocket`"
+    )]
     Missing,
     /// Its directory is too deep for a socket.
     #[error("{} is too long for a socket: choose a shorter data directory", path.display())]
@@ -95,23 +84,26 @@ pub struct Containerd {
 }
 
 impl Containerd {
-    /// Writes the configuration, starts it and waits until its socket answers. From then on it is
-    /// started again, with back-off, whenever it ends.
+    /// Writes the configuration (into `directory`, with the log), starts it and waits until its
+    /// socket answers. From then on it is started again, with back-off, whenever it ends.
     ///
     /// # Errors
     /// [`ContainerdError`].
-    pub async fn start(options: &ContainerdOptions) -> Result<Self, ContainerdError> {
+    pub async fn start(
+        directory: &Path,
+        layout: &ContainerdLayout,
+    ) -> Result<Self, ContainerdError> {
         let program = find_program("containerd").ok_or(ContainerdError::Missing)?;
-        let paths = Paths::new(&options.directory);
-        let longest = paths.state.join("containerd.sock.ttrpc");
+        let paths = Paths::new(directory, layout);
+        let longest = paths.socket.with_extension("sock.ttrpc");
         if longest.as_os_str().len() > MAX_SOCKET {
             return Err(ContainerdError::PathTooLong { path: longest });
         }
-        for directory in [&paths.root, &paths.state, &options.cni_conf_dir] {
+        for directory in [&paths.root, &paths.state, &layout.cni_conf_dir] {
             fs::create_dir_all(directory).map_err(failed("making containerd's directories"))?;
         }
-        let text = config::render(options, &paths);
-        fs::write(&paths.config, text).map_err(failed("writing containerd's configuration"))?;
+        fs::write(&paths.config, layout.config_toml())
+            .map_err(failed("writing containerd's configuration"))?;
         let mut child = spawn(&program, &paths)?;
         wait_for_socket(&mut child, &paths).await?;
         let stop = CancellationToken::new();
@@ -144,35 +136,34 @@ impl Containerd {
         let _ = self.task.await;
     }
 
-    /// Removes what containers of a containerd in `directory` left on the machine: shims, mounts,
+    /// Removes what containers of this containerd left on the machine: shims, mounts,
     /// network namespaces and the state. It must have been stopped.
     ///
     /// # Errors
     /// [`ContainerdError::Remnant`] with what stays.
-    pub fn remove_all(directory: &Path) -> Result<(), ContainerdError> {
-        remnants::remove(&Paths::new(directory))
+    pub fn remove_all(layout: &ContainerdLayout) -> Result<(), ContainerdError> {
+        remnants::remove(layout)
     }
 }
 
 /// Where containerd's files are.
 #[derive(Debug, Clone)]
-pub(crate) struct Paths {
-    pub(crate) root: PathBuf,
-    pub(crate) state: PathBuf,
-    pub(crate) socket: PathBuf,
-    pub(crate) config: PathBuf,
-    pub(crate) log: PathBuf,
+struct Paths {
+    root: PathBuf,
+    state: PathBuf,
+    socket: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
 }
 
 impl Paths {
-    fn new(directory: &Path) -> Self {
-        let state = directory.join("run");
+    fn new(directory: &Path, layout: &ContainerdLayout) -> Self {
         Self {
-            root: directory.join("root"),
-            socket: state.join("containerd.sock"),
+            root: layout.root.clone(),
+            state: layout.state.clone(),
+            socket: layout.socket.clone(),
             config: directory.join("config.toml"),
             log: directory.join("containerd.log"),
-            state,
         }
     }
 }
@@ -183,7 +174,9 @@ fn spawn(program: &Path, paths: &Paths) -> Result<Child, ContainerdError> {
         .append(true)
         .open(&paths.log)
         .map_err(failed("opening containerd's log"))?;
-    let errors = log.try_clone().map_err(failed("opening containerd's log"))?;
+    let errors = log
+        .try_clone()
+        .map_err(failed("opening containerd's log"))?;
     // A socket that a killed one left would look like an answer.
     let _ = fs::remove_file(&paths.socket);
     Command::new(program)
@@ -275,7 +268,10 @@ async fn end(child: &mut Child) {
         // It may have ended by itself just now.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
-    if tokio::time::timeout(STOP_WITHIN, child.wait()).await.is_err() {
+    if tokio::time::timeout(STOP_WITHIN, child.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("containerd did not end in time and is killed");
         let _ = child.kill().await;
     }

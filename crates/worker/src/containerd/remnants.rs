@@ -10,10 +10,12 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{ContainerdError, Paths};
+use agent::containerd::ContainerdLayout;
+
+use super::ContainerdError;
 
 /// Removes everything. Safe to repeat.
-pub(super) fn remove(paths: &Paths) -> Result<(), ContainerdError> {
+pub(super) fn remove(paths: &ContainerdLayout) -> Result<(), ContainerdError> {
     let mut left = Vec::new();
     kill_processes(paths, &mut left);
     for mount in mounts_below(&[&paths.state, &paths.root]).unwrap_or_default() {
@@ -40,7 +42,7 @@ pub(super) fn remove(paths: &Paths) -> Result<(), ContainerdError> {
 
 /// Kills the shims (they name containerd's socket in their arguments) and whatever runs in the
 /// bundles below `state`.
-fn kill_processes(paths: &Paths, left: &mut Vec<String>) {
+fn kill_processes(paths: &ContainerdLayout, left: &mut Vec<String>) {
     let socket = paths.socket.to_string_lossy().into_owned();
     let bundles = paths.state.join("io.containerd.runtime.v2.task");
     let mut doomed: BTreeSet<i32> = shims(&socket).into_iter().collect();
@@ -81,7 +83,11 @@ fn init_processes(bundles: &Path) -> Vec<i32> {
         .iter()
         .flat_map(|namespace| subdirectories(namespace))
         .filter_map(|bundle| {
-            let pid: i32 = fs::read_to_string(bundle.join("init.pid")).ok()?.trim().parse().ok()?;
+            let pid: i32 = fs::read_to_string(bundle.join("init.pid"))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()?;
             // The number may be another process's by now: only one with its root in the bundle is
             // the container's.
             let root = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
