@@ -105,7 +105,7 @@ def main():
                 word = f"{json_name}={number}"
                 if kind.startswith("*"):
                     word += "*"
-                elif "omitempty" not in options and "omitzero" not in options:
+                if "omitempty" not in options and "omitzero" not in options:
                     word += "!"
                 if "omitzero" in options:
                     word += "~"

@@ -19,11 +19,14 @@ pub mod names;
 pub mod object;
 pub mod options;
 pub mod owner;
+pub mod quantity;
 pub mod status;
 pub mod time;
+pub mod typed;
 pub mod validation;
 
 pub use gvk::{GroupKind, GroupResource, GroupVersion, Gvk, Gvr};
 pub use ids::{ResourceVersion, Uid};
 pub use object::ObjectExt;
+pub use quantity::Quantity;
 pub use status::{Reason, Status};

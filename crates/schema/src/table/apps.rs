@@ -89,7 +89,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.apps.v1.DaemonSetSpec",
         kinds: &[],
         fields: &[
-            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 1, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 1, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "template", shape: S::Struct(TypeId(352)), tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "updateStrategy", shape: S::Struct(TypeId(78)), tag: 3, inline: 0, flags: F::ALWAYS, extra: None },
             F { name: "minReadySeconds", shape: S::Int32, tag: 4, inline: 0, flags: 0, extra: None },
@@ -188,7 +188,7 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "replicas", shape: S::Int32, tag: 1, inline: 0, flags: F::POINTER, extra: None },
-            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "template", shape: S::Struct(TypeId(352)), tag: 3, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "strategy", shape: S::Struct(TypeId(84)), tag: 4, inline: 0, flags: F::ALWAYS | F::RETAIN_KEYS, extra: None },
             F { name: "minReadySeconds", shape: S::Int32, tag: 5, inline: 0, flags: 0, extra: None },
@@ -288,7 +288,7 @@ pub(super) static TYPES: &[T] = &[
         fields: &[
             F { name: "replicas", shape: S::Int32, tag: 1, inline: 0, flags: F::POINTER, extra: None },
             F { name: "minReadySeconds", shape: S::Int32, tag: 4, inline: 0, flags: 0, extra: None },
-            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "template", shape: S::Struct(TypeId(352)), tag: 3, inline: 0, flags: F::ALWAYS, extra: None },
         ],
         atomic: false,
@@ -431,7 +431,7 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "replicas", shape: S::Int32, tag: 1, inline: 0, flags: F::POINTER, extra: None },
-            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "selector", shape: S::Struct(TypeId(746)), tag: 2, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "template", shape: S::Struct(TypeId(352)), tag: 3, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "volumeClaimTemplates", shape: S::List(&S::Struct(TypeId(319))), tag: 4, inline: 0, flags: 0, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
             F { name: "serviceName", shape: S::String, tag: 5, inline: 0, flags: F::ALWAYS, extra: None },

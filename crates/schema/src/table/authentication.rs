@@ -70,8 +70,8 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "audiences", shape: S::List(&S::String), tag: 1, inline: 0, flags: F::ALWAYS, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
-            F { name: "expirationSeconds", shape: S::Int64, tag: 4, inline: 0, flags: F::POINTER, extra: None },
-            F { name: "boundObjectRef", shape: S::Struct(TypeId(101)), tag: 3, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "expirationSeconds", shape: S::Int64, tag: 4, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
+            F { name: "boundObjectRef", shape: S::Struct(TypeId(101)), tag: 3, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
         ],
         atomic: false,
         scalar: None,

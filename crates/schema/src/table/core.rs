@@ -86,7 +86,7 @@ pub(super) static TYPES: &[T] = &[
             F { name: "secretName", shape: S::String, tag: 1, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "shareName", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "readOnly", shape: S::Bool, tag: 3, inline: 0, flags: 0, extra: None },
-            F { name: "secretNamespace", shape: S::String, tag: 4, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "secretNamespace", shape: S::String, tag: 4, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
         ],
         atomic: false,
         scalar: None,
@@ -1036,7 +1036,7 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "port", shape: S::Int32, tag: 1, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
-            F { name: "service", shape: S::String, tag: 2, inline: 0, flags: F::POINTER, extra: Some(&E { list: None, keys: &[], merge_key: "", default: Some("\"\""), values: &[] }) },
+            F { name: "service", shape: S::String, tag: 2, inline: 0, flags: F::POINTER | F::ALWAYS, extra: Some(&E { list: None, keys: &[], merge_key: "", default: Some("\"\""), values: &[] }) },
         ],
         atomic: false,
         scalar: None,
@@ -2761,7 +2761,7 @@ pub(super) static TYPES: &[T] = &[
         fields: &[
             F { name: "gateway", shape: S::String, tag: 1, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "system", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
-            F { name: "secretRef", shape: S::Struct(TypeId(386)), tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "secretRef", shape: S::Struct(TypeId(386)), tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "sslEnabled", shape: S::Bool, tag: 4, inline: 0, flags: 0, extra: None },
             F { name: "protectionDomain", shape: S::String, tag: 5, inline: 0, flags: 0, extra: None },
             F { name: "storagePool", shape: S::String, tag: 6, inline: 0, flags: 0, extra: None },
@@ -2782,7 +2782,7 @@ pub(super) static TYPES: &[T] = &[
         fields: &[
             F { name: "gateway", shape: S::String, tag: 1, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "system", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
-            F { name: "secretRef", shape: S::Struct(TypeId(288)), tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "secretRef", shape: S::Struct(TypeId(288)), tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "sslEnabled", shape: S::Bool, tag: 4, inline: 0, flags: 0, extra: None },
             F { name: "protectionDomain", shape: S::String, tag: 5, inline: 0, flags: 0, extra: None },
             F { name: "storagePool", shape: S::String, tag: 6, inline: 0, flags: 0, extra: None },
@@ -3260,7 +3260,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.core.v1.TypedLocalObjectReference",
         kinds: &[],
         fields: &[
-            F { name: "apiGroup", shape: S::String, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "apiGroup", shape: S::String, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "kind", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "name", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
         ],
@@ -3274,7 +3274,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.core.v1.TypedObjectReference",
         kinds: &[],
         fields: &[
-            F { name: "apiGroup", shape: S::String, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "apiGroup", shape: S::String, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "kind", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "name", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "namespace", shape: S::String, tag: 4, inline: 0, flags: F::POINTER, extra: None },

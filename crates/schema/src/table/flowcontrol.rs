@@ -135,7 +135,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration",
         kinds: &[],
         fields: &[
-            F { name: "nominalConcurrencyShares", shape: S::Int32, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "nominalConcurrencyShares", shape: S::Int32, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "limitResponse", shape: S::Struct(TypeId(440)), tag: 2, inline: 0, flags: F::ALWAYS, extra: None },
             F { name: "lendablePercent", shape: S::Int32, tag: 3, inline: 0, flags: F::POINTER, extra: None },
             F { name: "borrowingLimitPercent", shape: S::Int32, tag: 4, inline: 0, flags: F::POINTER, extra: None },

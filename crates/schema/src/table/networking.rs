@@ -12,7 +12,7 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "path", shape: S::String, tag: 1, inline: 0, flags: 0, extra: None },
-            F { name: "pathType", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER, extra: None },
+            F { name: "pathType", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
             F { name: "backend", shape: S::Struct(TypeId(462)), tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
         ],
         atomic: false,
@@ -154,7 +154,7 @@ pub(super) static TYPES: &[T] = &[
             F { name: "apiGroup", shape: S::String, tag: 1, inline: 0, flags: F::POINTER, extra: None },
             F { name: "kind", shape: S::String, tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "name", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
-            F { name: "scope", shape: S::String, tag: 4, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "scope", shape: S::String, tag: 4, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "namespace", shape: S::String, tag: 5, inline: 0, flags: F::POINTER, extra: None },
         ],
         atomic: false,

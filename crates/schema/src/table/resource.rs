@@ -55,7 +55,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.resource.v1.CapacityRequestPolicy",
         kinds: &[],
         fields: &[
-            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "validValues", shape: S::List(&S::Quantity), tag: 3, inline: 0, flags: 0, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
             F { name: "validRange", shape: S::Struct(TypeId(522)), tag: 4, inline: 0, flags: F::POINTER, extra: None },
         ],
@@ -877,7 +877,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.resource.v1beta1.CapacityRequestPolicy",
         kinds: &[],
         fields: &[
-            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "validValues", shape: S::List(&S::Quantity), tag: 3, inline: 0, flags: 0, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
             F { name: "validRange", shape: S::Struct(TypeId(577)), tag: 4, inline: 0, flags: F::POINTER, extra: None },
         ],
@@ -1488,7 +1488,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.resource.v1beta2.CapacityRequestPolicy",
         kinds: &[],
         fields: &[
-            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "default", shape: S::Quantity, tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "validValues", shape: S::List(&S::Quantity), tag: 3, inline: 0, flags: 0, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
             F { name: "validRange", shape: S::Struct(TypeId(619)), tag: 4, inline: 0, flags: F::POINTER, extra: None },
         ],

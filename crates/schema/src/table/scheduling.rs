@@ -149,7 +149,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.scheduling.v1alpha2.PodGroupSpec",
         kinds: &[],
         fields: &[
-            F { name: "podGroupTemplateRef", shape: S::Struct(TypeId(676)), tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "podGroupTemplateRef", shape: S::Struct(TypeId(676)), tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "schedulingPolicy", shape: S::Struct(TypeId(672)), tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "schedulingConstraints", shape: S::Struct(TypeId(671)), tag: 3, inline: 0, flags: F::POINTER, extra: None },
             F { name: "resourceClaims", shape: S::List(&S::Struct(TypeId(669))), tag: 4, inline: 0, flags: F::MERGE | F::RETAIN_KEYS, extra: Some(&E { list: Some(L::Map), keys: &["name"], merge_key: "name", default: None, values: &[] }) },
@@ -182,7 +182,7 @@ pub(super) static TYPES: &[T] = &[
         fields: &[
             F { name: "name", shape: S::String, tag: 1, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
             F { name: "schedulingPolicy", shape: S::Struct(TypeId(672)), tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
-            F { name: "schedulingConstraints", shape: S::Struct(TypeId(671)), tag: 3, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "schedulingConstraints", shape: S::Struct(TypeId(671)), tag: 3, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
             F { name: "resourceClaims", shape: S::List(&S::Struct(TypeId(669))), tag: 4, inline: 0, flags: F::MERGE | F::RETAIN_KEYS, extra: Some(&E { list: Some(L::Map), keys: &["name"], merge_key: "name", default: None, values: &[] }) },
             F { name: "disruptionMode", shape: S::String, tag: 5, inline: 0, flags: F::POINTER, extra: Some(&E { list: None, keys: &[], merge_key: "", default: None, values: &["Pod", "PodGroup"] }) },
             F { name: "priorityClassName", shape: S::String, tag: 6, inline: 0, flags: 0, extra: None },
@@ -198,7 +198,7 @@ pub(super) static TYPES: &[T] = &[
         name: "io.k8s.api.scheduling.v1alpha2.PodGroupTemplateReference",
         kinds: &[],
         fields: &[
-            F { name: "workload", shape: S::Struct(TypeId(681)), tag: 1, inline: 0, flags: F::POINTER, extra: None },
+            F { name: "workload", shape: S::Struct(TypeId(681)), tag: 1, inline: 0, flags: F::POINTER | F::ALWAYS, extra: None },
         ],
         atomic: false,
         scalar: None,
