@@ -15,35 +15,33 @@ pub enum OpenError {
     Verify(#[source] SealError),
     /// The log ends before the expected point: it is an older copy.
     #[error(
-        "the log was rolled back: it ends at batch {found} (revision {found_revision}), but batch {expected} (revision {expected_revision}) is known to have been written"
+        "the log was rolled back: it ends at revision {found} (batch {sequence}), but revision {expected} is known to have been written"
     )]
     RolledBack {
-        /// The last batch found.
-        found: u64,
         /// The last revision found.
-        found_revision: Revision,
-        /// The batch that must be there.
-        expected: u64,
-        /// Its last revision.
-        expected_revision: Revision,
+        found: Revision,
+        /// The last batch found.
+        sequence: u64,
+        /// The revision that must be there.
+        expected: Revision,
     },
     /// The log reaches the expected point with another content: two instances have extended the same history.
     #[error(
-        "the log was forked: its batch {sequence} is not the one that is known to have been written"
+        "the log was forked: its state at revision {revision} is not the one that is known to have been written"
     )]
     Forked {
-        /// The batch that differs.
-        sequence: u64,
+        /// The revision of the expected point.
+        revision: Revision,
     },
-    /// The expected point lies so far before the newest snapshot that the log can no longer prove to extend it.
+    /// The expected point lies so far before the newest snapshot that the log can no longer be shown to extend it.
     #[error(
-        "the log's snapshot at batch {snapshot} no longer remembers batch {expected}, so it can't be shown to extend it"
+        "the log remembers its state roots from revision {oldest} on, so it can't be shown to extend that of revision {expected}"
     )]
     AnchorForgotten {
-        /// The batch that is expected.
-        expected: u64,
-        /// The batch that the snapshot stands at.
-        snapshot: u64,
+        /// The revision of the expected point.
+        expected: Revision,
+        /// The oldest revision whose state root is remembered.
+        oldest: Revision,
     },
     /// A record was authentic but could not be decoded.
     #[error("the record of {key} at revision {revision} could not be decoded")]

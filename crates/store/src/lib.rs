@@ -17,6 +17,7 @@
 mod clock;
 mod entry;
 mod error;
+mod head;
 mod log;
 pub mod memory;
 mod options;
@@ -35,6 +36,7 @@ pub use error::{
     AtError, CompactError, Compacted, Future, OpenError, SnapshotError, TransactError, WaitError,
     WatchError, WriteError,
 };
+pub use head::{Anchor, Head};
 pub use log::{Log, LogError, LogState, SnapshotId, StoredBatch};
 pub use options::Options;
 pub use record::{Raw, Record, RecordError};
@@ -44,14 +46,3 @@ pub use state::{Range, Snapshot};
 pub use store::{Stats, Store};
 pub use transaction::Transaction;
 pub use watch::{Watch, WatchItem};
-
-/// The last batch of a log: the state root, and what [`Options::expect`] compares with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Its number; zero when nothing was written.
-    pub sequence: u64,
-    /// Its hash, which commits to everything before it.
-    pub hash: BatchHash,
-    /// The last revision in it or before it.
-    pub revision: Revision,
-}

@@ -13,7 +13,7 @@ use bytes::Bytes;
 pub struct SnapshotId {
     /// The last batch whose effects may be in the snapshot.
     pub sequence: u64,
-    /// Distinguishes attempts; a later one has the greater number.
+    /// Distinguishes attempts at the same place.
     pub attempt: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Head;
+use crate::Anchor;
 
 /// Settings of a store; the defaults are those of a Kubernetes API server where it has any.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Options {
     /// How many events a watch may be behind before it is cut off. Default: 4,096.
     pub watch_buffer: usize,
     /// A point that the log must reach or extend, else it is not opened.
-    pub expect: Option<Head>,
+    pub expect: Option<Anchor>,
 }
 
 impl Default for Options {

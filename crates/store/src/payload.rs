@@ -5,13 +5,16 @@
 //! operation= 1 | writes | (flags u8 | key | [expires] | [value])…      a transaction, which takes a revision
 //!          | 2 | revision                                              a compaction, which takes none
 //! chunk    = format u8 | (flags u8 | key | revision | created | [expires] | value)…
-//! manifest = format u8 | revision | base | chunks | entries | bytes | digest 32 | (revision | hash 32)…
+//! manifest = format u8 | revision | base | chunks | entries | bytes | digest 32
+//!            | (sequence | revision | hash 32)…
 //! ```
 //! Keys and values are preceded by their lengths.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
-use crate::{BatchHash, Entry, Millis, Revision, seal::HEADER};
+use crate::{BatchHash, Entry, Head, Millis, Revision, seal::HEADER};
 
 const FORMAT: u8 = 1;
 const TRANSACTION: u8 = 1;
@@ -131,8 +134,9 @@ pub(crate) struct Manifest {
     pub(crate) bytes: u64,
     /// Over the chunks' hashes.
     pub(crate) digest: BatchHash,
-    /// Last revision and hash of the last batches up to where the snapshot stands, oldest first.
-    pub(crate) trail: Vec<(Revision, BatchHash)>,
+    /// Earlier heads that are remembered: the last anchored one and those of the last batches up to where the
+    /// snapshot stands, oldest first.
+    pub(crate) trail: VecDeque<Head>,
 }
 
 impl Manifest {
@@ -144,9 +148,10 @@ impl Manifest {
         writer.number(self.entries);
         writer.number(self.bytes);
         writer.buffer.extend_from_slice(&self.digest.0);
-        for (revision, hash) in &self.trail {
-            writer.number(revision.0);
-            writer.buffer.extend_from_slice(&hash.0);
+        for head in &self.trail {
+            writer.number(head.sequence);
+            writer.number(head.revision.0);
+            writer.buffer.extend_from_slice(&head.hash.0);
         }
         writer.into_buffer()
     }
@@ -159,9 +164,13 @@ impl Manifest {
         let entries = reader.number()?;
         let bytes = reader.number()?;
         let digest = reader.hash()?;
-        let mut trail = Vec::new();
+        let mut trail = VecDeque::new();
         while !reader.rest.is_empty() {
-            trail.push((Revision(reader.number()?), reader.hash()?));
+            trail.push_back(Head {
+                sequence: reader.number()?,
+                revision: Revision(reader.number()?),
+                hash: reader.hash()?,
+            });
         }
         Some(Self {
             revision,

@@ -219,6 +219,12 @@ impl<R: Record> Store<R> {
         self.shared.keys.store(Arc::new(keys));
     }
 
+    /// Says that a head was anchored where the log can't reach it. Every snapshot remembers it from then on, so that
+    /// the log can be shown to extend that anchor however old it gets.
+    pub fn anchored(&self, head: Head) {
+        self.shared.index.lock().anchored = Some(head);
+    }
+
     /// Resolves, with the reason, once the store takes no more writes.
     pub async fn ended(&self) -> WriteError {
         let mut status = self.shared.status.subscribe();

@@ -177,18 +177,19 @@ impl<R> Hub<R> {
 
     /// Makes events visible: `publish` replaces the state that readers see, then each event goes to its watchers;
     /// no watch is registered in between.
-    pub(crate) fn publish(
+    pub(crate) fn publish<T>(
         &self,
         revision: Revision,
         events: &[Arc<Event<R>>],
-        publish: impl FnOnce(),
-    ) {
+        publish: impl FnOnce() -> T,
+    ) -> T {
         let mut index = self.shared.index.lock();
-        publish();
+        let published = publish();
         for event in events {
             index.dispatch(event);
         }
         self.shared.dispatched.store(revision.0, Ordering::Release);
+        published
     }
 
     /// Registers a watch; `start` is called under the lock and gives the history up to now, or refuses.

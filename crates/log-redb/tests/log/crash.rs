@@ -189,7 +189,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         let store = open(
             &path,
             Options {
-                expect: acked.head,
+                expect: acked.head.map(Into::into),
                 ..options()
             },
         )

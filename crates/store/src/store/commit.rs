@@ -9,24 +9,26 @@ use super::{
     queue::{Change, Commit, Segment},
 };
 use crate::{
-    BatchHash, Event, Head, Millis, Record, Revision, WriteError,
+    Event, Head, Millis, Record, WriteError,
     payload::Writer,
     seal::{Kind, Position},
     state::{BatchEvents, Map},
 };
 
 /// How many batches before a snapshot are remembered by their hashes.
-pub(super) const TRAIL: usize = 1024;
+const TRAIL: usize = 1024;
 
 /// What is known of the log's batches.
 #[derive(Default)]
 pub(super) struct LogIndex {
     /// Of the batches that no snapshot replaces, oldest first.
     pub(super) batches: VecDeque<BatchInfo>,
-    /// Last revision and hash of the last batches before those, oldest first.
-    pub(super) trail: VecDeque<(Revision, BatchHash)>,
-    /// The number of the batch at which the newest snapshot stands.
-    pub(super) snapshot: u64,
+    /// Their size.
+    bytes: u64,
+    /// Heads before those that are remembered, oldest first.
+    pub(super) trail: VecDeque<Head>,
+    /// The head that was last anchored, as far as the store was told.
+    pub(super) anchored: Option<Head>,
     /// The size of that snapshot.
     pub(super) snapshot_bytes: u64,
 }
@@ -39,24 +41,39 @@ pub(super) struct BatchInfo {
 
 impl LogIndex {
     pub(super) fn size(&self) -> (usize, u64) {
-        (
-            self.batches.len(),
-            self.batches.iter().map(|batch| batch.bytes).sum(),
-        )
+        (self.batches.len(), self.bytes)
     }
 
-    /// Forgets the batches up to `sequence`, except for the trail.
+    pub(super) fn add(&mut self, head: Head, bytes: u64) {
+        self.batches.push_back(BatchInfo { head, bytes });
+        self.bytes += bytes;
+    }
+
+    /// The heads that a snapshot which replaces the batches up to `sequence` should remember.
+    pub(super) fn remembered(&self, sequence: u64) -> VecDeque<Head> {
+        let mut heads = self.trail.clone();
+        let replaced = self.batches.iter().map(|batch| batch.head);
+        heads.extend(replaced.take_while(|head| head.sequence <= sequence));
+        heads.drain(..heads.len().saturating_sub(TRAIL));
+        if let Some(anchored) = self.anchored
+            && heads
+                .front()
+                .is_some_and(|first| first.sequence > anchored.sequence)
+        {
+            heads.push_front(anchored);
+        }
+        heads
+    }
+
+    /// Forgets the batches up to `sequence`, except for the heads that are remembered.
     pub(super) fn truncate(&mut self, sequence: u64) {
+        self.trail = self.remembered(sequence);
         while let Some(batch) = self.batches.front()
             && batch.head.sequence <= sequence
         {
-            self.trail.push_back((batch.head.revision, batch.head.hash));
+            self.bytes -= batch.bytes;
             self.batches.pop_front();
         }
-        while self.trail.len() > TRAIL {
-            self.trail.pop_front();
-        }
-        self.snapshot = sequence;
     }
 }
 
@@ -180,12 +197,10 @@ impl<R: Record> Shared<R> {
         }
         let look = next.history.len() == 1
             || head.revision.0 - next.compacted.0 > self.options.retain_revisions;
-        self.index
-            .lock()
-            .batches
-            .push_back(BatchInfo { head, bytes });
-        self.hub.publish(head.revision, &batch_events.events, || {
-            self.published.store(Arc::new(next));
+        self.index.lock().add(head, bytes);
+        // What only the old state still reached is freed after the hub's lock is.
+        let _old = self.hub.publish(head.revision, &batch_events.events, || {
+            self.published.swap(Arc::new(next))
         });
         self.status
             .send_modify(|status| status.revision = head.revision);

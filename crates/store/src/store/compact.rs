@@ -148,21 +148,18 @@ impl<R: Record> Shared<R> {
         let state = self.published.load_full();
         let (at, trail) = {
             let index = self.index.lock();
-            let behind = || {
-                index.batches.iter().take_while(|batch| {
-                    batch.head.revision <= state.compacted
-                        && batch.head.sequence <= state.head.sequence
-                })
-            };
-            let Some(at) = behind().last() else {
+            let at = index
+                .batches
+                .iter()
+                .map(|batch| batch.head)
+                .take_while(|head| {
+                    head.revision <= state.compacted && head.sequence <= state.head.sequence
+                });
+            let Some(at) = at.last() else {
                 debug!("there is nothing that a snapshot would replace");
                 return Ok(());
             };
-            let mut trail: Vec<(Revision, BatchHash)> = index.trail.iter().copied().collect();
-            trail.extend(behind().map(|batch| (batch.head.revision, batch.head.hash)));
-            let older = trail.len().saturating_sub(super::commit::TRAIL);
-            trail.drain(..older);
-            (at.head, trail)
+            (at, index.remembered(at.sequence))
         };
         let id = SnapshotId {
             sequence: at.sequence,

@@ -102,6 +102,12 @@ pub(super) async fn run<R: Record>(shared: Arc<Shared<R>>) {
             Ok((done, _)) => shared.expiries.put_back(due.into_iter().skip(done)),
             Err(TransactError::Refused(never)) => match never {},
             Err(TransactError::Unavailable(WriteError::Closed)) => return,
+            Err(TransactError::Unavailable(error @ WriteError::TooLarge { .. })) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "some entries don't expire"
+                );
+            }
             Err(TransactError::Unavailable(error)) => {
                 warn!(
                     error = &error as &dyn std::error::Error,

@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared, Status,
-    commit::{BatchInfo, LogIndex},
+    commit::LogIndex,
     compact::CHUNKS,
     expire::Expiries,
     queue::{Queue, apply},
 };
 use crate::{
-    BatchHash, Clock, Entry, Event, EventKind, Head, Log, Millis, OpenError, Options, Piece,
-    Record, Revision, SealError, SealingKeys, SnapshotId, StoredBatch,
+    Anchor, Clock, Entry, Event, EventKind, Head, Log, Millis, OpenError, Options, Piece, Record,
+    Revision, SealError, SealingKeys, SnapshotId, StoredBatch,
     payload::{Manifest, Operation, Reader, WriteRecord},
     seal::{Kind, Position, claimed_hash, claimed_previous, hash},
     state::{BatchEvents, History, Map, Published, Version, trim},
@@ -84,7 +84,7 @@ pub(super) async fn open<R: Record>(
 
 struct Replay<'a, R> {
     keys: &'a SealingKeys,
-    expect: Option<Head>,
+    expect: Option<Anchor>,
     /// The expected batch was met.
     met: bool,
     state: Published<R>,
@@ -94,11 +94,11 @@ struct Replay<'a, R> {
 }
 
 impl<'a, R: Record> Replay<'a, R> {
-    fn new(keys: &'a SealingKeys, expect: Option<Head>) -> Self {
+    fn new(keys: &'a SealingKeys, expect: Option<Anchor>) -> Self {
         Self {
             keys,
             expect,
-            met: expect.is_none_or(|expect| expect.sequence == 0),
+            met: expect.is_none_or(|expect| expect.hash == keys.genesis()),
             state: Published {
                 map: Map::new(),
                 history: History::new(),
@@ -164,13 +164,11 @@ impl<'a, R: Record> Replay<'a, R> {
             hash: previous,
             revision: manifest.base,
         };
-        let length = manifest.trail.len() as u64;
-        for (sequence, (_, hash)) in (id.sequence.saturating_sub(length) + 1..).zip(&manifest.trail)
-        {
-            self.meet(sequence, *hash)?;
+        for head in &manifest.trail {
+            self.meet(*head);
         }
-        self.index.trail = manifest.trail.into();
-        self.index.snapshot = id.sequence;
+        self.index.anchored = self.index.anchored.or(manifest.trail.front().copied());
+        self.index.trail = manifest.trail;
         self.index.snapshot_bytes = manifest.bytes;
         Ok(())
     }
@@ -212,7 +210,6 @@ impl<'a, R: Record> Replay<'a, R> {
             .keys
             .open(position, &batch.sealed)
             .map_err(|error| OpenError::Verify(self.explain(error, batch)))?;
-        self.meet(position.sequence, hash)?;
         let unreadable = || OpenError::Verify(SealError::Unreadable(piece));
         let (time, first, mut reader) = Reader::batch(&content).ok_or_else(unreadable)?;
         if first != head.revision.next() {
@@ -239,10 +236,8 @@ impl<'a, R: Record> Replay<'a, R> {
             revision,
         };
         self.remember(time, events);
-        self.index.batches.push_back(BatchInfo {
-            head: self.state.head,
-            bytes: batch.sealed.len() as u64,
-        });
+        self.meet(self.state.head);
+        self.index.add(self.state.head, batch.sealed.len() as u64);
         Ok(())
     }
 
@@ -329,17 +324,12 @@ impl<'a, R: Record> Replay<'a, R> {
         error
     }
 
-    /// Compares a batch with the expected one.
-    fn meet(&mut self, sequence: u64, hash: BatchHash) -> Result<(), OpenError> {
-        if let Some(expect) = self.expect
-            && expect.sequence == sequence
-        {
-            if expect.hash != hash {
-                return Err(OpenError::Forked { sequence });
-            }
+    /// Compares a head with the expected one.
+    fn meet(&mut self, head: Head) {
+        if self.expect.is_some_and(|expect| expect.hash == head.hash) {
+            self.index.anchored = Some(head);
             self.met = true;
         }
-        Ok(())
     }
 
     fn reached(&self) -> Result<(), OpenError> {
@@ -347,18 +337,39 @@ impl<'a, R: Record> Replay<'a, R> {
             return Ok(());
         };
         let head = self.state.head;
-        if expect.sequence > head.sequence {
+        let behind = match expect.sequence {
+            Some(sequence) => sequence > head.sequence,
+            None => expect.revision > head.revision,
+        };
+        if behind {
             return Err(OpenError::RolledBack {
-                found: head.sequence,
-                found_revision: head.revision,
-                expected: expect.sequence,
-                expected_revision: expect.revision,
+                found: head.revision,
+                sequence: head.sequence,
+                expected: expect.revision,
             });
         }
-        Err(OpenError::AnchorForgotten {
-            expected: expect.sequence,
-            snapshot: self.index.snapshot,
-        })
+        match self.oldest_remembered() {
+            Some(oldest) if expect.revision < oldest.revision => Err(OpenError::AnchorForgotten {
+                expected: expect.revision,
+                oldest: oldest.revision,
+            }),
+            _ => Err(OpenError::Forked {
+                revision: expect.revision,
+            }),
+        }
+    }
+
+    /// From which head on every one is known. An anchored head may be remembered apart, before the others.
+    fn oldest_remembered(&self) -> Option<&Head> {
+        let trail = &self.index.trail;
+        let mut oldest = trail.back()?;
+        for head in trail.iter().rev().skip(1) {
+            if head.sequence + 1 != oldest.sequence {
+                break;
+            }
+            oldest = head;
+        }
+        Some(oldest)
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use bytes::Bytes;
 use store::{
-    AtError, Compacted, EventKind, Options, Raw, Revision, TransactError, WatchError, WatchItem,
-    WriteError, memory::MemoryLog,
+    AtError, Compacted, EventKind, Options, Raw, Record, RecordError, Revision, Store,
+    TransactError, WaitError, WatchError, WatchItem, WriteError, memory::MemoryLog,
 };
 
-use crate::common::{clock, delete, describe, event, get, open, open_with, put, put_for, text};
+use crate::common::{
+    clock, delete, describe, event, get, keys, open, open_with, put, put_for, text,
+};
 
 #[tokio::test]
 async fn writes_are_read_back_at_each_revision_and_after_reopening() {
@@ -510,4 +513,102 @@ async fn closing_writes_what_is_queued_and_refuses_more() {
         2,
         "a dropped call's queued write is written"
     );
+}
+
+/// A record that carries the revision that wrote it, as a Kubernetes object does.
+#[derive(Debug)]
+struct Stamped(u64);
+
+impl Record for Stamped {
+    fn encode(&self) -> Bytes {
+        Bytes::from(self.0.to_string())
+    }
+
+    fn decode(_key: &str, revision: Revision, bytes: Bytes) -> Result<Self, RecordError> {
+        match std::str::from_utf8(&bytes).map(str::parse) {
+            Ok(Ok(stamp)) if stamp == revision.0 => Ok(Self(stamp)),
+            _ => Err(RecordError::new("the stamp is not the revision")),
+        }
+    }
+
+    fn expired(&self, _key: &str, revision: Revision) -> Option<Self> {
+        Some(Self(revision.0))
+    }
+}
+
+#[tokio::test]
+async fn an_expiry_announces_what_the_record_says_also_after_a_restart() {
+    let log = MemoryLog::new();
+    let clock = clock();
+    let reopen = || async {
+        Store::<Stamped>::open(log.clone(), keys(), clock.clone(), Options::default())
+            .await
+            .unwrap()
+    };
+    let store = reopen().await;
+    store
+        .transact(|tx| {
+            let revision = tx.revision().0;
+            tx.put("/a", Stamped(revision), Some(Duration::from_secs(1)));
+            Ok::<_, Infallible>(())
+        })
+        .await
+        .unwrap();
+    clock.advance(Duration::from_secs(1));
+    store
+        .wait_for(Revision(2), Duration::from_secs(5))
+        .await
+        .unwrap();
+    store.close().await;
+    for store in [store, reopen().await] {
+        let mut watch = store.watch("/", Revision(1)).unwrap();
+        let WatchItem::Event(event) = watch.next().await.unwrap() else {
+            panic!("no event");
+        };
+        assert_eq!((event.kind, event.value.0), (EventKind::Deleted, 2));
+        assert_eq!(event.previous.as_ref().unwrap().0, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_panics_leaves_nothing_and_harms_nobody() {
+    let store = open(&MemoryLog::new()).await;
+    let panicking = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store
+                .transact(|tx| -> Result<(), Infallible> {
+                    tx.put("/a", Raw::from("x"), None);
+                    panic!("as the test wants");
+                })
+                .await
+        }
+    });
+    assert!(panicking.await.unwrap_err().is_panic());
+    assert_eq!(put(&store, "/b", "y").await, Revision(1));
+    assert!(get(&store, "/a").is_none());
+}
+
+#[tokio::test]
+async fn waiting_for_a_revision_ends_when_it_comes_or_the_time_is_up() {
+    let store = open(&MemoryLog::new()).await;
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { store.wait_for(Revision(2), Duration::from_secs(10)).await }
+    });
+    put(&store, "/a", "").await;
+    put(&store, "/a", "").await;
+    waiting.await.unwrap().unwrap();
+    let error = store
+        .wait_for(Revision(3), Duration::from_millis(10))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        WaitError::Timeout {
+            requested: Revision(3),
+            current: Revision(2),
+            ..
+        }
+    ));
 }

@@ -289,7 +289,7 @@ impl Run {
                 let head = self.store.head();
                 self.store.close().await;
                 let options = Options {
-                    expect: Some(head),
+                    expect: Some(head.into()),
                     ..options()
                 };
                 self.store = open_with(&self.log, &self.clock, options).await;

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use store::{
-    BatchHash, Head, OpenError, Options, Piece, Raw, Revision, SealError, SealingKeys, Store,
-    SystemClock,
+    Anchor, BatchHash, Head, OpenError, Options, Piece, Raw, Revision, SealError, SealingKeys,
+    Store, SystemClock,
     memory::{MemoryContent, MemoryLog},
 };
 use zeroize::Zeroizing;
@@ -22,7 +22,7 @@ async fn reopen_with(
     expect: Option<Head>,
 ) -> Result<Raws, OpenError> {
     let options = Options {
-        expect,
+        expect: expect.map(Into::into),
         ..Options::default()
     };
     Store::open(MemoryLog::of(content), keys, SystemClock, options).await
@@ -233,7 +233,7 @@ async fn a_rolled_back_log_opens_only_when_nothing_better_is_known() {
             .err()
             .unwrap();
         assert!(
-            matches!(error, OpenError::RolledBack { found: 3, expected, .. } if expected == known.sequence),
+            matches!(error, OpenError::RolledBack { found: Revision(3), expected, .. } if expected == known.revision),
             "{error}"
         );
     }
@@ -242,7 +242,7 @@ async fn a_rolled_back_log_opens_only_when_nothing_better_is_known() {
         .err()
         .unwrap();
     assert!(
-        matches!(error, OpenError::RolledBack { found: 0, .. }),
+        matches!(error, OpenError::RolledBack { sequence: 0, .. }),
         "{error}"
     );
 }
@@ -262,7 +262,12 @@ async fn a_forked_log_is_refused() {
         .err()
         .unwrap();
     assert!(
-        matches!(error, OpenError::Forked { sequence: 5 }),
+        matches!(
+            error,
+            OpenError::Forked {
+                revision: Revision(5)
+            }
+        ),
         "{error}"
     );
     reopen_with(log.content(), keys(), Some(heads[2]))
@@ -479,4 +484,94 @@ async fn keys_rotate_while_the_store_runs() {
         })
         .await;
     assert_eq!(written.unwrap().1, Revision(3));
+}
+
+#[tokio::test]
+async fn an_anchor_without_a_number_is_compared_by_revision() {
+    let (content, heads) = five().await;
+    let open = |content: MemoryContent, anchor: Anchor| async move {
+        let options = Options {
+            expect: Some(anchor),
+            ..Options::default()
+        };
+        Store::<Raw>::open(MemoryLog::of(content), keys(), SystemClock, options).await
+    };
+    let anchor = |head: Head| Anchor {
+        sequence: None,
+        ..Anchor::from(head)
+    };
+    for head in &heads {
+        open(content.clone(), anchor(*head)).await.unwrap();
+    }
+    let mut older = content.clone();
+    older.batches.split_off(&4);
+    let error = open(older, anchor(heads[4])).await.err().unwrap();
+    assert!(
+        matches!(
+            error,
+            OpenError::RolledBack {
+                found: Revision(3),
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let (other, _) = five().await;
+    let error = open(other, anchor(heads[4])).await.err().unwrap();
+    assert!(
+        matches!(
+            error,
+            OpenError::Forked {
+                revision: Revision(5)
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_anchor_is_remembered_by_snapshots_when_the_store_was_told() {
+    const BATCHES: u64 = 1100;
+    for told in [true, false] {
+        let log = MemoryLog::new();
+        let store = open(&log).await;
+        let mut heads = Vec::new();
+        for _ in 0..BATCHES {
+            put(&store, "/a", "v").await;
+            heads.push(store.head());
+        }
+        if told {
+            store.anchored(heads[2]);
+        }
+        store.compact(Revision(BATCHES)).await.unwrap();
+        store.write_snapshot().await.unwrap();
+        reopen_with(log.content(), keys(), Some(heads[1000]))
+            .await
+            .unwrap();
+        let with_anchor = reopen_with(log.content(), keys(), Some(heads[2])).await;
+        let unknown = reopen_with(log.content(), keys(), Some(heads[3]))
+            .await
+            .err()
+            .unwrap();
+        assert!(
+            matches!(unknown, OpenError::AnchorForgotten { .. }),
+            "{unknown}"
+        );
+        if !told {
+            assert!(matches!(
+                with_anchor,
+                Err(OpenError::AnchorForgotten { .. })
+            ));
+            continue;
+        }
+        // And by those after a restart.
+        drop(with_anchor);
+        let store = open(&log).await;
+        put(&store, "/a", "w").await;
+        store.compact(store.revision()).await.unwrap();
+        store.write_snapshot().await.unwrap();
+        reopen_with(log.content(), keys(), Some(heads[2]))
+            .await
+            .unwrap();
+    }
 }
