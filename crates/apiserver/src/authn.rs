@@ -73,6 +73,10 @@ impl Authenticator {
         connection: &ConnectionInfo,
     ) -> Result<Option<Authenticated>, AuthenticationError> {
         let Some(identity) = connection.identity()? else { return Ok(None) };
+        // TLS checked the times once; the connection may outlive the certificate.
+        if identity.remaining().is_zero() {
+            return Err(CertificateError::Expired.into());
+        }
         self.gate.check(&identity)?;
         let mut user = UserInfo {
             name: identity.common_name.clone(),

@@ -30,6 +30,8 @@ pub struct Limits {
     pub bookmark: Duration,
     /// Uncompressed bytes from which on an answer is gzipped when the client takes it. Default 128 KiB.
     pub gzip_from: usize,
+    /// Whether clients on this machine get gzip too: there is no wire to spare. Default no.
+    pub gzip_local: bool,
 }
 
 impl Default for Limits {
@@ -47,6 +49,7 @@ impl Default for Limits {
             min_watch: Duration::from_secs(1800),
             bookmark: Duration::from_secs(60),
             gzip_from: 128 * 1024,
+            gzip_local: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::query::Query;
+use machinery::options::Query;
 
 /// The parsed request line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl RequestInfo {
         }
         info.named_in_path = !info.name.is_empty();
         if info.name.is_empty() && (info.verb == "get" || info.verb == "watch") {
-            let watch = info.verb == "watch" || query.is_true("watch");
+            let watch = info.verb == "watch" || query.flag("watch").unwrap_or_default();
             info.verb = if watch { "watch" } else { "list" }.to_owned();
             // A list or watch of one name is authorised as one of that name.
             if let Some(name) = query.get("fieldSelector").and_then(single_name) {
@@ -103,7 +103,7 @@ impl RequestInfo {
             }
         } else if info.name.is_empty() && info.verb == "delete" {
             info.verb = "deletecollection".to_owned();
-        } else if info.verb == "get" && info.subresource.is_empty() && query.is_true("watch") {
+        } else if info.verb == "get" && info.subresource.is_empty() && query.flag("watch").unwrap_or_default() {
             // Kept a get, as upstream: `watch` on one object's path has no effect.
         }
         info.path = path;
@@ -117,7 +117,7 @@ impl RequestInfo {
         self.is_resource
             && (self.verb == "watch"
                 || matches!(self.subresource.as_str(), "exec" | "attach" | "portforward" | "proxy")
-                || (self.subresource == "log" && query.is_true("follow")))
+                || (self.subresource == "log" && query.flag("follow").unwrap_or_default()))
     }
 
     /// Whether it only reads.
