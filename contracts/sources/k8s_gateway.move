@@ -426,3 +426,15 @@ public fun init_for_testing(ctx: &mut TxContext) {
 public fun set_version_for_testing(gateway: &mut Gateway, version: u64) {
     gateway.version = version;
 }
+
+#[test_only]
+/// The claim on a node's name.
+public fun claim_for_testing(gateway: &Gateway, cluster_id: ID, node_id: String): Claim {
+    gateway.nodes[NodeName { cluster_id, node_id }]
+}
+
+#[test_only]
+/// The name that a stake's token holds.
+public fun held_for_testing(gateway: &Gateway, stake_id: ID): NodeName {
+    gateway.stakes[stake_id]
+}

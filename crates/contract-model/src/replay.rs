@@ -1,1 +1,402 @@
 //! Turns a transaction log into a Move test that replays it.
+//!
+//! The test begins as [`crate::genesis`] does, runs every transaction that succeeds in the model
+//! with the same sender, digest (hence the same new ids), time and arguments, and asserts the events
+//! of each and the BCS bytes of every object of the package at the end. Each transaction that aborts
+//! in the model becomes a test of its own, which expects the same code from the same module after
+//! the transactions before it. Where contracts and model differ, a test fails.
+//!
+//! A transaction that fails in the transaction runtime itself (types, ownership, balances of coins)
+//! never reaches the contracts and is left out.
+
+mod writer;
+
+use std::fmt::Write as _;
+
+use sui_sdk_types::{
+    Address, ExecutionError, ExecutionStatus, Input, ObjectReference, Owner,
+    ProgrammableTransaction, SharedInput,
+};
+
+use crate::execute::{Gas, InputError, execute};
+use crate::genesis::{GenesisConfig, Parameters, genesis};
+use crate::layout::framework::{Field, field_tag, id_tag};
+use crate::layout::k8s_gateway::{Claim, NodeName};
+use crate::layout::{MoveType, enclave_registry, k8s_gateway, staking};
+use crate::log::{LogEntry, LogError};
+use crate::types::coin_object;
+use crate::world::World;
+use writer::{Expected, Writer, bytes, id};
+
+/// The Move test of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveTest {
+    /// The Move source: module `k3s_daas::replay_tests`.
+    pub source: String,
+    /// How many transactions it replays to success.
+    pub succeeding: usize,
+    /// How many it expects to abort.
+    pub aborting: usize,
+    /// How many failed in the transaction runtime and are left out.
+    pub skipped: usize,
+}
+
+/// Why a log can't be turned into a test.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// An entry can't be read.
+    #[error("entry {index} can't be read")]
+    Entry {
+        /// Its position in the log.
+        index: usize,
+        /// Why.
+        #[source]
+        source: LogError,
+    },
+    /// An entry's inputs don't fit the state that the entries before it lead to.
+    #[error("entry {index} does not fit the log before it")]
+    Input {
+        /// Its position in the log.
+        index: usize,
+        /// Why.
+        #[source]
+        source: InputError,
+    },
+    /// An entry uses something that has no form in a Move test.
+    #[error("entry {index} can't be written in Move: {what}")]
+    Unsupported {
+        /// Its position in the log.
+        index: usize,
+        /// What it uses.
+        what: &'static str,
+    },
+}
+
+/// How many transactions one Move function runs.
+const BLOCK: usize = 32;
+
+/// The Move test that replays `log` from `config`'s genesis. The final state that it expects is
+/// `expected`'s, such as a ledger's, or the model's own.
+pub fn move_test(
+    config: &GenesisConfig,
+    log: &[LogEntry],
+    expected: Option<&World>,
+) -> Result<MoveTest, ReplayError> {
+    let mut world = genesis(config).world;
+    let mut test = MoveTest {
+        source: String::new(),
+        succeeding: 0,
+        aborting: 0,
+        skipped: 0,
+    };
+    let mut body = String::new();
+    for (index, entry) in log.iter().enumerate() {
+        let transaction = entry
+            .decode()
+            .map_err(|source| ReplayError::Entry { index, source })?;
+        let transaction = relink(&mut world, entry, transaction);
+        let gas = Gas {
+            coins: entry.gas_coin.into_iter().collect(),
+            budget: 0,
+        };
+        let outcome = execute(&world, &entry.context(), &gas, &transaction)
+            .map_err(|source| ReplayError::Input { index, source })?;
+        let unsupported = |what| ReplayError::Unsupported { index, what };
+        match &outcome.status {
+            ExecutionStatus::Success => {
+                let mut writer = Writer::new(&world, entry, &outcome);
+                let code = writer
+                    .transaction(&transaction, Expected::Success)
+                    .map_err(unsupported)?;
+                let name = test.succeeding;
+                // Writing to a String can't fail.
+                let _ = writeln!(body, "fun tx_{name}(s: &mut Scenario) {{\n{code}}}\n");
+                test.succeeding += 1;
+            }
+            ExecutionStatus::Failure {
+                error,
+                command: Some(command),
+            } => {
+                let Some(expectation) = expectation(error, world.package()) else {
+                    test.skipped += 1;
+                    world.apply(&outcome);
+                    continue;
+                };
+                let mut writer = Writer::new(&world, entry, &outcome);
+                let code = writer
+                    .transaction(&transaction, Expected::FailureAt(*command))
+                    .map_err(unsupported)?;
+                let _ = writeln!(
+                    body,
+                    "#[test, expected_failure({expectation})]\nfun abort_{number}_of_entry_{index}() \
+                     {{\n    let s = &mut begin();\n    prefix(s, {prefix});\n{code}}}\n",
+                    number = test.aborting,
+                    prefix = test.succeeding,
+                );
+                test.aborting += 1;
+            }
+            ExecutionStatus::Failure { .. } => test.skipped += 1,
+        }
+        world.apply(&outcome);
+    }
+    test.source = module(
+        config,
+        test.succeeding,
+        &body,
+        &final_state(expected.unwrap_or(&world)),
+    );
+    Ok(test)
+}
+
+/// The transaction with its references as in `world`, which need not have the versions and digests
+/// that the log's ledger had; and `world` with the coins as the commands found them.
+fn relink(
+    world: &mut World,
+    entry: &LogEntry,
+    transaction: ProgrammableTransaction,
+) -> ProgrammableTransaction {
+    for (id, balance) in &entry.coins {
+        let version = world.get(*id).map_or(1, |object| object.version());
+        let owner = Owner::Address(entry.sender);
+        if let Some(object) = coin_object(*id, *balance, version, owner, entry.digest) {
+            world.insert(object);
+        }
+    }
+    let inputs = transaction
+        .inputs
+        .into_iter()
+        .map(|input| match input {
+            Input::ImmutableOrOwned(reference) => {
+                let id = *reference.object_id();
+                Input::ImmutableOrOwned(world.get(id).map_or(reference, |object| {
+                    ObjectReference::new(id, object.version(), object.digest())
+                }))
+            }
+            Input::Shared(shared) => {
+                let id = shared.object_id();
+                match world.get(id).map(|object| *object.owner()) {
+                    Some(Owner::Shared(version)) => {
+                        Input::Shared(SharedInput::new(id, version, shared.mutability()))
+                    }
+                    _ => Input::Shared(shared),
+                }
+            }
+            other => other,
+        })
+        .collect();
+    ProgrammableTransaction {
+        inputs,
+        commands: transaction.commands,
+    }
+}
+
+/// The attribute's argument for an error that the contracts raise.
+fn expectation(error: &ExecutionError, package: Address) -> Option<String> {
+    match error {
+        ExecutionError::MoveAbort { location, code } => {
+            let address = if location.package == package {
+                "k3s_daas"
+            } else {
+                "sui"
+            };
+            let module = location.module.as_str();
+            Some(format!(
+                "abort_code = {code}, location = {address}::{module}"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Assertions on every object of the package and every entry of its tables, one line each.
+fn final_state(world: &World) -> Vec<String> {
+    let package = world.package();
+    let name_tag = NodeName::tag(package);
+    let claims = field_tag(name_tag.clone().into(), Claim::tag(package).into());
+    let held = field_tag(id_tag().into(), name_tag.into());
+    let gateway = world.gateway().map_or(Address::ZERO, |gateway| gateway.id);
+    let mut lines = Vec::new();
+    for object in world.objects() {
+        let Some(data) = object.as_struct() else {
+            continue;
+        };
+        let (tag, contents) = (data.object_type(), data.contents());
+        if *tag == claims
+            && let Ok(field) = bcs::from_bytes::<Field<NodeName, Claim>>(contents)
+        {
+            lines.push(format!(
+                "same_claim(s, {}, {}, {}, {});",
+                id(gateway),
+                id(field.name.cluster_id),
+                bytes(field.name.node_id.as_bytes()),
+                bytes(&crate::types::encode(&field.value)),
+            ));
+        } else if *tag == held
+            && let Ok(field) = bcs::from_bytes::<Field<Address, NodeName>>(contents)
+        {
+            lines.push(format!(
+                "same_name(s, {}, {}, {});",
+                id(gateway),
+                id(field.name),
+                bytes(&crate::types::encode(&field.value)),
+            ));
+        } else if *tag.address() == package {
+            let type_ = format!("{}::{}", tag.module().as_str(), tag.name().as_str());
+            let expected = bytes(contents);
+            let object_id = id(object.object_id());
+            lines.push(match object.owner() {
+                Owner::Shared(_) => format!("same_shared<{type_}>(s, {object_id}, {expected});"),
+                Owner::Address(owner) => {
+                    format!("same_owned<{type_}>(s, @{owner}, {object_id}, {expected});")
+                }
+                // Wrapped, immutable and party objects are not made by the package.
+                _ => format!("abort {};", u64::MAX),
+            });
+        }
+    }
+    lines
+}
+
+fn module(
+    config: &GenesisConfig,
+    succeeding: usize,
+    transactions: &str,
+    state: &[String],
+) -> String {
+    let defaults = Parameters::default();
+    let mut parameters = String::new();
+    for (tier, (old, new)) in defaults
+        .tiers
+        .iter()
+        .zip(&config.parameters.tiers)
+        .enumerate()
+    {
+        if old != new {
+            let _ = writeln!(
+                parameters,
+                "    staking::set_tier(&admin, &mut pool, {tier}, {}, {});",
+                new.minimum, new.lockup_ms
+            );
+        }
+    }
+    if defaults.unbonding_ms != config.parameters.unbonding_ms {
+        let _ = writeln!(
+            parameters,
+            "    staking::set_unbonding(&admin, &mut pool, {});",
+            config.parameters.unbonding_ms
+        );
+    }
+    let mut blocks = String::new();
+    let mut calls = String::new();
+    for (block, first) in (0..succeeding).step_by(BLOCK).enumerate() {
+        let _ = writeln!(calls, "    block_{block}(s, count);");
+        let _ = writeln!(blocks, "fun block_{block}(s: &mut Scenario, count: u64) {{");
+        for number in first..succeeding.min(first + BLOCK) {
+            let _ = writeln!(blocks, "    if (count > {number}) tx_{number}(s);");
+        }
+        let _ = writeln!(blocks, "}}\n");
+    }
+    let mut checks = String::new();
+    let mut check_calls = String::new();
+    for (chunk, lines) in state.chunks(BLOCK).enumerate() {
+        let _ = writeln!(check_calls, "    state_{chunk}(s);");
+        let _ = writeln!(checks, "fun state_{chunk}(s: &mut Scenario) {{");
+        for line in lines {
+            let _ = writeln!(checks, "    {line}");
+        }
+        let _ = writeln!(checks, "}}\n");
+    }
+    let types = [
+        enclave_registry::Cluster::MODULE,
+        k8s_gateway::Gateway::MODULE,
+        staking::Stake::MODULE,
+    ]
+    .map(|module| format!("use k3s_daas::{module};\n"))
+    .concat();
+    format!(
+        r#"#[test_only, allow(unused)]
+module k3s_daas::replay_tests;
+
+{types}use std::unit_test::destroy;
+use sui::bcs;
+use sui::clock;
+use sui::coin::{{Self, Coin}};
+use sui::event;
+use sui::sui::SUI;
+use sui::test_scenario::{{Self, Scenario}};
+
+/// As after publishing and setting the parameters.
+fun begin(): Scenario {{
+    let mut scenario = test_scenario::begin(@{publisher});
+    let s = &mut scenario;
+    // The package took the first id.
+    let ctx = &mut tx_context::new(@{publisher}, {digest}, 0, 0, 1);
+    staking::init_for_testing(ctx);
+    k8s_gateway::init_for_testing(ctx);
+    s.next_tx(@{publisher});
+    let admin = s.take_from_sender<staking::AdminCap>();
+    let mut pool = s.take_shared<staking::StakingPool>();
+{parameters}    test_scenario::return_shared(pool);
+    s.return_to_sender(admin);
+    scenario
+}}
+
+/// Runs the first `count` transactions.
+fun prefix(s: &mut Scenario, count: u64) {{
+{calls}}}
+
+{blocks}{transactions}
+#[test]
+fun final_state_and_events_are_the_models() {{
+    let mut scenario = begin();
+    let s = &mut scenario;
+    prefix(s, {succeeding});
+    s.next_tx(@0x0);
+{check_calls}    destroy(scenario);
+}}
+
+{checks}fun same_shared<T: key>(s: &mut Scenario, id: ID, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<T>(id);
+    same(bcs::to_bytes(&object), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_owned<T: key>(s: &mut Scenario, owner: address, id: ID, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_from_address_by_id<T>(owner, id);
+    same(bcs::to_bytes(&object), expected);
+    test_scenario::return_to_address(owner, object);
+}}
+
+fun same_claim(s: &mut Scenario, gateway: ID, cluster: ID, node: vector<u8>, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<k8s_gateway::Gateway>(gateway);
+    same(bcs::to_bytes(&object.claim_for_testing(cluster, node.to_string())), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_name(s: &mut Scenario, gateway: ID, stake: ID, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<k8s_gateway::Gateway>(gateway);
+    same(bcs::to_bytes(&object.held_for_testing(stake)), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_coin(coin: &Coin<SUI>, id: ID, value: u64) {{
+    assert!(object::id(coin) == id, 1_000_001);
+    assert!(coin.value() == value, 1_000_002);
+}}
+
+fun same_events<T: copy + drop>(expected: vector<u8>) {{
+    same(bcs::to_bytes(&event::events_by_type<T>()), expected);
+}}
+
+fun same(actual: vector<u8>, expected: vector<u8>) {{
+    assert!(actual == expected, 1_000_000);
+}}
+"#,
+        publisher = config.publisher,
+        digest = bytes(config.digest.inner()),
+    )
+}

@@ -7,7 +7,11 @@
     missing_docs
 )]
 
+#[path = "model/differential.rs"]
+mod differential;
 #[path = "model/execution.rs"]
 mod execution;
+#[path = "model/history.rs"]
+mod history;
 #[path = "model/support.rs"]
 mod support;

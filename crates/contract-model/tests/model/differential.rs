@@ -1,0 +1,119 @@
+//! The model and the Move package agree: logs that the model executes are replayed by Sui's compiler
+//! and Move VM, and state, events and aborts compared.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+use contract_model::replay::{MoveTest, move_test};
+use contract_model::{GenesisConfig, Parameters};
+use sui_sdk_types::Digest;
+
+use crate::history::{History, PEOPLE};
+use crate::support::{SUI, address};
+
+fn contracts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
+}
+
+/// One run at a time: each takes a core and some hundred megabytes.
+static RUNNER: Mutex<()> = Mutex::new(());
+
+/// Runs Move tests with the package's runner, whose packages are installed first if need be.
+pub fn run_move(source: &str) -> Output {
+    let _guard = RUNNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let contracts = contracts();
+    if !contracts.join("node_modules").exists() {
+        let installed = Command::new("npm")
+            .arg("ci")
+            .current_dir(&contracts)
+            .output()
+            .expect("npm can be started");
+        assert!(installed.status.success(), "npm ci failed: {installed:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replay_tests.move");
+    std::fs::write(&path, source).unwrap();
+    Command::new("node")
+        .arg(contracts.join("test.mjs"))
+        .arg("--only")
+        .arg(&path)
+        .output()
+        .expect("node can be started")
+}
+
+fn config() -> GenesisConfig {
+    let chain = crate::support::Chain::new(PEOPLE, Parameters::development());
+    GenesisConfig {
+        publisher: address(0),
+        digest: Digest::new([7; 32]),
+        timestamp_ms: chain.now,
+        funds: (0..PEOPLE).map(|n| (address(n), 1_000 * SUI)).collect(),
+        parameters: Parameters::development(),
+    }
+}
+
+fn replay(history: &History) -> MoveTest {
+    move_test(&config(), &history.log, Some(&history.chain.world)).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn random_histories_replay_in_move() {
+    let seed = std::env::var("MODEL_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random);
+    println!("seed: MODEL_SEED={seed}");
+    let mut history = History::new(seed);
+    for _ in 0..400 {
+        history.step();
+    }
+    let test = replay(&history);
+    println!(
+        "{} succeed, {} abort, {} fail outside the contracts, {} refused",
+        test.succeeding, test.aborting, test.skipped, history.refused
+    );
+    assert!(test.succeeding > 50 && test.aborting > 50);
+    let output = run_move(&test.source);
+    if !output.status.success() {
+        let kept = std::env::temp_dir().join(format!("replay_{seed}.move"));
+        std::fs::write(&kept, &test.source).unwrap();
+        panic!("seed {seed}, {}:\n{}", kept.display(), text(&output));
+    }
+    let expected = format!("Total tests: {}; passed", test.aborting + 1);
+    assert!(text(&output).contains(&expected), "{}", text(&output));
+}
+
+/// The comparison can fail: a state that differs by one MIST does.
+#[test]
+fn a_wrong_model_is_found() {
+    let mut history = History::new(1);
+    while history.stakes.is_empty() {
+        history.step();
+    }
+    let id = history.stakes[0];
+    let object = history.chain.world.get(id).unwrap();
+    let mut stake = history.chain.world.stake(id).unwrap();
+    stake.balance += 1;
+    let data = object.as_struct().unwrap();
+    let changed = sui_sdk_types::MoveStruct::new(
+        data.object_type().clone(),
+        false,
+        data.version(),
+        bcs::to_bytes(&stake).unwrap(),
+    );
+    let changed = sui_sdk_types::Object::new(
+        sui_sdk_types::ObjectData::Struct(changed.unwrap()),
+        *object.owner(),
+        object.previous_transaction(),
+        0,
+    );
+    history.chain.world.insert(changed);
+    let output = run_move(&replay(&history).source);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("aborted with code 1000000"));
+}

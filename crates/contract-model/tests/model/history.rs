@@ -1,0 +1,477 @@
+//! Random histories: valid and invalid calls of several senders while time passes.
+
+use contract_model::{Gas, LogEntry, Outcome, Parameters, execute};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use sui_sdk_types::{Address, Argument, ProgrammableTransaction};
+
+use crate::support::{Chain, Ptb, SUI, address, created, mint};
+
+pub const PEOPLE: u8 = 4;
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 86_400_000;
+
+/// A chain with a random history, and its log.
+pub struct History {
+    pub chain: Chain,
+    pub log: Vec<LogEntry>,
+    /// Transactions whose inputs were refused.
+    pub refused: usize,
+    pub stakes: Vec<Address>,
+    pub tokens: Vec<Address>,
+    pub clusters: Vec<(Address, Address, Address)>,
+    rng: StdRng,
+}
+
+impl History {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            chain: Chain::new(PEOPLE, Parameters::development()),
+            log: Vec::new(),
+            refused: 0,
+            stakes: Vec::new(),
+            tokens: Vec::new(),
+            clusters: Vec::new(),
+            rng: StdRng::seed_from_u64(seed),
+        }
+    }
+
+    fn person(&mut self) -> Address {
+        address(self.rng.random_range(0..PEOPLE))
+    }
+
+    fn any(&mut self, ids: &[Address]) -> Option<Address> {
+        ids.choose(&mut self.rng).copied()
+    }
+
+    /// The owner of the stake or token most of the time, anybody otherwise.
+    fn mostly(&mut self, owner: Option<Address>) -> Address {
+        match owner {
+            Some(owner) if self.rng.random_bool(0.8) => owner,
+            _ => self.person(),
+        }
+    }
+
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.rng.random_range(0..choices.len())]
+    }
+
+    fn amount(&mut self) -> u64 {
+        let random = self.rng.random_range(1..20 * SUI);
+        self.pick(&[
+            0,
+            1,
+            SUI / 10 - 1,
+            SUI / 10,
+            SUI - 1,
+            SUI,
+            10 * SUI,
+            random,
+            random,
+        ])
+    }
+
+    /// Executes, applies and logs; `None` when the inputs are refused.
+    pub fn run(
+        &mut self,
+        sender: Address,
+        transaction: &ProgrammableTransaction,
+    ) -> Option<Outcome> {
+        let context = self.chain.context(sender);
+        let gas = Gas {
+            budget: self.pick(&[0, SUI / 100]),
+            ..self.chain.gas(sender)
+        };
+        let entry = LogEntry::before(&self.chain.world, &context, &gas, transaction).unwrap();
+        let Ok(mut outcome) = execute(&self.chain.world, &context, &gas, transaction) else {
+            self.refused += 1;
+            return None;
+        };
+        // What a ledger would take; the replay must not depend on it.
+        if gas.budget > 0 {
+            outcome
+                .charge(i128::from(self.rng.random_range(0..1_000_000)))
+                .unwrap();
+        }
+        self.chain.world.apply(&outcome);
+        let line = entry.to_line().unwrap();
+        self.log.push(LogEntry::from_line(&line).unwrap());
+        Some(outcome)
+    }
+
+    fn build(&mut self, sender: Address, build: impl FnOnce(&mut Ptb<'_>)) -> Option<Outcome> {
+        let world = self.chain.world.clone();
+        let mut ptb = Ptb::new(&world);
+        build(&mut ptb);
+        self.run(sender, &ptb.finish())
+    }
+
+    /// One random act.
+    pub fn step(&mut self) {
+        let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
+        self.chain.advance(pause);
+        match self.rng.random_range(0..22) {
+            0..=2 => self.stake(),
+            3..=4 => self.stake_and_mint(),
+            5..=6 => self.mint(),
+            7 => self.renew(),
+            8 => self.revoke(),
+            9 => self.revoke_unbacked(),
+            10 => self.admin_revoke(),
+            11 => self.top_up(),
+            12..=13 => self.request_unstake(),
+            14..=15 => self.withdraw(),
+            16..=17 => self.slash(),
+            18 => self.govern(),
+            19 => self.create_cluster(),
+            _ => self.cluster_act(),
+        }
+    }
+
+    fn remember(&mut self, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome.filter(Outcome::is_success) else {
+            return;
+        };
+        for (id, written) in &outcome.written {
+            if written.previous.is_some() {
+                continue;
+            }
+            let name = written.object.as_struct().unwrap().object_type().name();
+            match name.as_str() {
+                "Stake" => self.stakes.push(*id),
+                "SealToken" => self.tokens.push(*id),
+                _ => {}
+            }
+        }
+    }
+
+    fn stake(&mut self) {
+        let (sender, amount) = (self.person(), self.amount());
+        let tier = self.pick(&[0u8, 0, 0, 1, 2, 3]);
+        let pool = self.chain.genesis.pool;
+        let outcome = self.build(sender, |ptb| {
+            let coin = ptb.split(Argument::Gas, amount);
+            let arguments = vec![ptb.object(pool), coin, ptb.pure(&tier), ptb.clock()];
+            let stake = ptb.call("staking", "stake", arguments);
+            ptb.call("staking", "share", vec![stake]);
+        });
+        self.remember(outcome);
+    }
+
+    fn node(&mut self) -> String {
+        let name = self.pick(&["n0", "n1", "n2", "n3", "n4", "n5", "a.b-c", "Bad", ""]);
+        name.to_owned()
+    }
+
+    fn ttl(&mut self) -> u64 {
+        self.pick(&[MINUTE, DAY, DAY, 3 * DAY, 7 * DAY, MINUTE - 1, 7 * DAY + 1])
+    }
+
+    fn stake_and_mint(&mut self) {
+        let clusters: Vec<Address> = self.clusters.iter().map(|c| c.0).collect();
+        let Some(cluster) = self.any(&clusters) else {
+            return self.create_cluster();
+        };
+        let (sender, amount, node, ttl) = (self.person(), self.amount(), self.node(), self.ttl());
+        let key = vec![9u8; self.pick(&[32, 32, 32, 31])];
+        let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
+        let outcome = self.build(sender, |ptb| {
+            let coin = ptb.split(Argument::Gas, amount);
+            let (pool, clock) = (ptb.object(pool), ptb.clock());
+            let tier = ptb.pure(&0u8);
+            let stake = ptb.call("staking", "stake", vec![pool, coin, tier, clock]);
+            let arguments = vec![
+                ptb.object(gateway),
+                pool,
+                stake,
+                ptb.object_as(cluster, false),
+                ptb.pure(&node),
+                ptb.pure(&key),
+                ptb.pure(&vec![8u8; 32]),
+                ptb.pure(&"https://é.example"),
+                ptb.pure(&ttl),
+                clock,
+            ];
+            let token = ptb.call("k8s_gateway", "create_seal_token", arguments);
+            ptb.call("k8s_gateway", "share_token", vec![token]);
+            ptb.call("staking", "share", vec![stake]);
+        });
+        self.remember(outcome);
+    }
+
+    fn mint(&mut self) {
+        let clusters: Vec<Address> = self.clusters.iter().map(|c| c.0).collect();
+        let stakes = self.stakes.clone();
+        let (Some(cluster), Some(stake)) = (self.any(&clusters), self.any(&stakes)) else {
+            return;
+        };
+        let owner = self.chain.world.stake(stake).map(|stake| stake.owner);
+        let (sender, node, ttl) = (self.mostly(owner), self.node(), self.ttl());
+        let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
+        let outcome = self.build(sender, |ptb| {
+            let token = mint(ptb, gateway, pool, stake, cluster, &node, ttl);
+            ptb.call("k8s_gateway", "share_token", vec![token]);
+        });
+        self.remember(outcome);
+    }
+
+    fn token(&mut self) -> Option<(Address, Address, Address)> {
+        let tokens = self.tokens.clone();
+        let id = self.any(&tokens)?;
+        let token = self.chain.world.token(id)?;
+        Some((id, token.owner, token.stake_id))
+    }
+
+    fn renew(&mut self) {
+        let Some((token, owner, own_stake)) = self.token() else {
+            return;
+        };
+        let stakes = self.stakes.clone();
+        let other = self.any(&stakes).unwrap_or(own_stake);
+        let stake = self.pick(&[own_stake, own_stake, own_stake, other]);
+        let commitment: Option<Vec<u8>> = match self.rng.random_range(0..5) {
+            0 => Some(vec![7; 31]),
+            1 => Some(vec![6; 32]),
+            _ => None,
+        };
+        let (sender, ttl) = (self.mostly(Some(owner)), self.ttl());
+        let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(gateway),
+                ptb.object_as(pool, false),
+                ptb.object_as(stake, false),
+                ptb.object(token),
+                ptb.pure(&commitment),
+                ptb.pure(&ttl),
+                ptb.clock(),
+            ];
+            ptb.call("k8s_gateway", "renew_seal_token", arguments);
+        });
+    }
+
+    fn revoke(&mut self) {
+        let Some((token, owner, _)) = self.token() else {
+            return;
+        };
+        let sender = self.mostly(Some(owner));
+        let gateway = self.chain.genesis.gateway;
+        self.build(sender, |ptb| {
+            let arguments = vec![ptb.object(gateway), ptb.object(token), ptb.clock()];
+            ptb.call("k8s_gateway", "revoke_seal_token", arguments);
+        });
+    }
+
+    fn revoke_unbacked(&mut self) {
+        let Some((token, _, stake)) = self.token() else {
+            return;
+        };
+        let sender = self.person();
+        let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(gateway),
+                ptb.object_as(pool, false),
+                ptb.object_as(stake, false),
+                ptb.object(token),
+                ptb.clock(),
+            ];
+            ptb.call("k8s_gateway", "revoke_unbacked", arguments);
+        });
+    }
+
+    fn admin_revoke(&mut self) {
+        let Some((token, _, _)) = self.token() else {
+            return;
+        };
+        let sender = self.mostly(Some(address(0)));
+        let (cap, gateway) = (self.chain.genesis.admin_cap, self.chain.genesis.gateway);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(cap),
+                ptb.object(gateway),
+                ptb.object(token),
+                ptb.clock(),
+            ];
+            ptb.call("k8s_gateway", "admin_revoke", arguments);
+        });
+    }
+
+    fn owned_stake(&mut self) -> Option<(Address, Address)> {
+        let stakes = self.stakes.clone();
+        let id = self.any(&stakes)?;
+        let owner = self.chain.world.stake(id)?.owner;
+        Some((id, self.mostly(Some(owner))))
+    }
+
+    fn top_up(&mut self) {
+        let Some((stake, sender)) = self.owned_stake() else {
+            return;
+        };
+        let (amount, pool) = (self.amount(), self.chain.genesis.pool);
+        self.build(sender, |ptb| {
+            let coin = ptb.split(Argument::Gas, amount);
+            let arguments = vec![ptb.object(pool), ptb.object(stake), coin];
+            ptb.call("staking", "top_up", arguments);
+        });
+    }
+
+    fn request_unstake(&mut self) {
+        let Some((stake, sender)) = self.owned_stake() else {
+            return;
+        };
+        let pool = self.chain.genesis.pool;
+        self.build(sender, |ptb| {
+            let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
+            ptb.call("staking", "request_unstake", arguments);
+        });
+    }
+
+    fn withdraw(&mut self) {
+        let Some((stake, sender)) = self.owned_stake() else {
+            return;
+        };
+        let (pool, to) = (self.chain.genesis.pool, self.person());
+        let into_gas = self.rng.random_bool(0.5);
+        self.build(sender, |ptb| {
+            let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
+            let coin = ptb.call("staking", "withdraw", arguments);
+            if into_gas {
+                ptb.merge(Argument::Gas, vec![coin]);
+            } else {
+                ptb.transfer(vec![coin], to);
+            }
+        });
+    }
+
+    fn slash(&mut self) {
+        let stakes = self.stakes.clone();
+        let Some(stake) = self.any(&stakes) else {
+            return;
+        };
+        let (sender, amount) = (self.mostly(Some(address(0))), self.amount());
+        let reason = "x".repeat(self.pick(&[0, 4, 256, 257]));
+        let (cap, pool) = (self.chain.genesis.slash_cap, self.chain.genesis.pool);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(cap),
+                ptb.object(pool),
+                ptb.object(stake),
+                ptb.pure(&amount),
+                ptb.pure(&reason),
+                ptb.clock(),
+            ];
+            ptb.call("staking", "slash", arguments);
+        });
+    }
+
+    fn govern(&mut self) {
+        let sender = self.mostly(Some(address(0)));
+        let (cap, pool) = (self.chain.genesis.admin_cap, self.chain.genesis.pool);
+        let act = self.rng.random_range(0..4);
+        let tier = self.pick(&[0u8, 1, 2, 3]);
+        let minimum = self.pick(&[SUI, SUI / 10, 2 * SUI, 999_999, 1_000_001 * SUI]);
+        let period = self.pick(&[0, MINUTE, DAY, 91 * DAY, 366 * DAY]);
+        let amount = self.amount();
+        self.build(sender, |ptb| match act {
+            0 => {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object(pool),
+                    ptb.pure(&tier),
+                    ptb.pure(&minimum),
+                    ptb.pure(&period),
+                ];
+                ptb.call("staking", "set_tier", arguments);
+            }
+            1 => {
+                let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&period)];
+                ptb.call("staking", "set_unbonding", arguments);
+            }
+            2 => {
+                let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&amount)];
+                let coin = ptb.call("staking", "withdraw_treasury", arguments);
+                ptb.transfer(vec![coin], sender);
+            }
+            _ => {
+                let arguments = vec![ptb.object(cap), ptb.object(pool)];
+                ptb.call("staking", "migrate", arguments);
+            }
+        });
+    }
+
+    fn create_cluster(&mut self) {
+        let sender = self.person();
+        let name = self.pick(&["home", "away", "No", ""]);
+        let outcome = self.build(sender, |ptb| {
+            let name = ptb.pure(&name);
+            let made = ptb.call("enclave_registry", "create_cluster", vec![name]);
+            let (cluster, cap) = (made.nested(0).unwrap(), made.nested(1).unwrap());
+            ptb.call("enclave_registry", "share_cluster", vec![cluster]);
+            ptb.transfer(vec![cap], sender);
+        });
+        if let Some(outcome) = outcome.filter(Outcome::is_success) {
+            let world = &self.chain.world;
+            let cluster = created(&outcome, world, "Cluster");
+            let cap = created(&outcome, world, "ClusterCap");
+            self.clusters.push((cluster, cap, sender));
+        }
+    }
+
+    fn cluster_act(&mut self) {
+        let clusters = self.clusters.clone();
+        let Some((cluster, own, owner)) = clusters.choose(&mut self.rng).copied() else {
+            return;
+        };
+        // Sometimes the capability of another cluster of the same owner.
+        let caps: Vec<Address> = clusters
+            .iter()
+            .filter(|c| c.2 == owner)
+            .map(|c| c.1)
+            .collect();
+        let other = self.any(&caps).unwrap_or(own);
+        let cap = self.pick(&[own, own, own, other]);
+        let sender = self.mostly(Some(owner));
+        let kind = self.pick(&[0u8, 0, 1, 6]);
+        let measurement = self.pick(&[1u8, 1, 2, 0]);
+        let length = self.pick(&[48usize, 48, 48, 33]);
+        let measurement = vec![measurement; length];
+        let url = self.pick(&["https://a", "https://b", ""]);
+        let hash = vec![5u8; self.pick(&[32usize, 32, 31])];
+        let act = self.rng.random_range(0..6);
+        self.build(sender, |ptb| {
+            let (cap, cluster) = (ptb.object(cap), ptb.object(cluster));
+            let mut arguments = vec![cap, cluster];
+            match act {
+                0 | 1 => {
+                    arguments.extend([
+                        ptb.pure(&kind),
+                        ptb.pure(&measurement),
+                        ptb.pure(&"source"),
+                        ptb.clock(),
+                    ]);
+                    ptb.call("enclave_registry", "approve_measurement", arguments);
+                }
+                2 => {
+                    arguments.extend([ptb.pure(&kind), ptb.pure(&measurement), ptb.clock()]);
+                    ptb.call("enclave_registry", "retire_measurement", arguments);
+                }
+                3 | 4 => {
+                    arguments.extend([
+                        ptb.pure(&url),
+                        ptb.pure(&hash),
+                        ptb.pure(&measurement),
+                        ptb.pure(&kind),
+                        ptb.clock(),
+                    ]);
+                    ptb.call("enclave_registry", "register_endpoint", arguments);
+                }
+                _ => {
+                    arguments.extend([ptb.pure(&url), ptb.clock()]);
+                    ptb.call("enclave_registry", "remove_endpoint", arguments);
+                }
+            }
+        });
+    }
+}
