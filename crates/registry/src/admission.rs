@@ -5,6 +5,13 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
 
+mod default_tolerations;
+mod namespace_lifecycle;
+mod node_restriction;
+mod priority;
+mod service_account;
+mod storage_class;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +21,27 @@ use crate::Status;
 use crate::context::RequestContext;
 use crate::registry::Registry;
 use crate::resource::Resource;
+
+pub use default_tolerations::DefaultTolerationSeconds;
+pub use namespace_lifecycle::NamespaceLifecycle;
+pub use node_restriction::NodeRestriction;
+pub use priority::Priority;
+pub use service_account::ServiceAccount;
+pub use storage_class::DefaultStorageClass;
+
+/// The plug-ins that are on by default, in upstream's order.
+///
+/// upstream: pkg/kubeapiserver/options/plugins.go#AllOrderedPlugins
+pub fn default_chain() -> Chain {
+    Chain::new(vec![
+        Arc::new(NamespaceLifecycle),
+        Arc::new(ServiceAccount),
+        Arc::new(NodeRestriction),
+        Arc::new(Priority),
+        Arc::new(DefaultTolerationSeconds),
+        Arc::new(DefaultStorageClass),
+    ])
+}
 
 /// What a request does, as admission distinguishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +86,33 @@ pub struct Attributes<'a> {
     pub old: Option<&'a Value>,
     /// Nothing will be written.
     pub dry_run: bool,
+}
+
+impl Attributes<'_> {
+    /// Whether the request is about the main endpoint of a resource.
+    pub fn is_for(&self, group: &str, plural: &str) -> bool {
+        self.subresource.is_empty() && self.is_of(group, plural)
+    }
+
+    /// Whether it is about a resource or one of its subresources.
+    pub fn is_of(&self, group: &str, plural: &str) -> bool {
+        self.resource.group == group && self.resource.plural == plural
+    }
+
+    /// 403 with upstream's words: `pods "a" is forbidden: …`. A name that is yet to be generated is `Unknown`.
+    ///
+    /// upstream: staging/src/k8s.io/apiserver/pkg/admission/errors.go#NewForbidden
+    pub fn forbidden(&self, object: Option<&Value>, why: impl std::fmt::Display) -> Status {
+        let generated = object
+            .map(machinery::ObjectExt::generate_name)
+            .unwrap_or_default();
+        let name = match (self.name, generated) {
+            ("", "") => "Unknown",
+            ("", generated) => generated,
+            (name, _) => name,
+        };
+        Status::forbidden(&self.resource.group_resource(), name, why)
+    }
 }
 
 /// An admission plug-in.
@@ -118,8 +173,14 @@ impl Chain {
         attributes: &Attributes<'_>,
         mut object: Option<&mut Value>,
     ) -> Result<(), Status> {
-        for plugin in self.plugins.iter().filter(|p| p.handles(attributes.operation)) {
-            plugin.mutate(registry, attributes, object.as_deref_mut()).await?;
+        for plugin in self
+            .plugins
+            .iter()
+            .filter(|p| p.handles(attributes.operation))
+        {
+            plugin
+                .mutate(registry, attributes, object.as_deref_mut())
+                .await?;
         }
         Ok(())
     }
@@ -130,7 +191,11 @@ impl Chain {
         attributes: &Attributes<'_>,
         object: Option<&Value>,
     ) -> Result<(), Status> {
-        for plugin in self.plugins.iter().filter(|p| p.handles(attributes.operation)) {
+        for plugin in self
+            .plugins
+            .iter()
+            .filter(|p| p.handles(attributes.operation))
+        {
             plugin.validate(registry, attributes, object).await?;
         }
         Ok(())

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::context::{RequestContext, UserInfo};
 use crate::object::{Answer, Body, Object};
-use crate::options::{CreateOptions, DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, UpdateOptions};
+use crate::options::{
+    CreateOptions, DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, UpdateOptions,
+};
 use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::target::Target;
@@ -50,16 +52,24 @@ pub struct Api<T> {
 
 impl<T> Clone for Api<T> {
     fn clone(&self) -> Self {
-        Self { registry: self.registry.clone(), user: self.user.clone(), resource: Arc::clone(&self.resource), of: PhantomData }
+        Self {
+            registry: self.registry.clone(),
+            user: self.user.clone(),
+            resource: Arc::clone(&self.resource),
+            of: PhantomData,
+        }
     }
 }
 
 fn undecodable(error: &serde_json::Error) -> Status {
-    Status::internal(format_args!("the stored object is not of the type asked for: {error}"))
+    Status::internal(format_args!(
+        "the stored object is not of the type asked for: {error}"
+    ))
 }
 
 fn tree<T: Serialize>(object: &T) -> Result<Value, Status> {
-    serde_json::to_value(object).map_err(|e| Status::bad_request(format!("the object can't be encoded: {e}")))
+    serde_json::to_value(object)
+        .map_err(|e| Status::bad_request(format!("the object can't be encoded: {e}")))
 }
 
 fn parse<T: DeserializeOwned>(object: &Object) -> Result<T, Status> {
@@ -75,9 +85,23 @@ fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, Status> {
 
 impl Registry {
     /// The typed API of a resource for a user; an error when the resource isn't served.
-    pub fn api<T>(&self, group: &str, version: &str, plural: &str, user: UserInfo) -> Result<Api<T>, Status> {
-        let resource = self.table().find(group, version, plural).ok_or_else(Status::unknown_resource)?;
-        Ok(Api { registry: self.clone(), user, resource: Arc::clone(resource), of: PhantomData })
+    pub fn api<T>(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        user: UserInfo,
+    ) -> Result<Api<T>, Status> {
+        let resource = self
+            .table()
+            .find(group, version, plural)
+            .ok_or_else(Status::unknown_resource)?;
+        Ok(Api {
+            registry: self.clone(),
+            user,
+            resource: Arc::clone(resource),
+            of: PhantomData,
+        })
     }
 }
 
@@ -97,7 +121,14 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
 
     /// Reads one object.
     pub async fn get(&self, namespace: Option<&str>, name: &str) -> Result<T, Status> {
-        let object = self.registry.get(&self.context(), &self.object(namespace, name), &GetOptions::default()).await?;
+        let object = self
+            .registry
+            .get(
+                &self.context(),
+                &self.object(namespace, name),
+                &GetOptions::default(),
+            )
+            .await?;
         parse(&object)
     }
 
@@ -111,52 +142,144 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     }
 
     /// Lists a namespace's objects, or all.
-    pub async fn list(&self, namespace: Option<&str>, options: &ListOptions) -> Result<TypedList<T>, Status> {
-        let list = self.registry.list(&self.context(), &Target::collection(&self.resource, namespace), options).await?;
+    pub async fn list(
+        &self,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<TypedList<T>, Status> {
+        let list = self
+            .registry
+            .list(
+                &self.context(),
+                &Target::collection(&self.resource, namespace),
+                options,
+            )
+            .await?;
         let items = list.items.iter().map(parse).collect::<Result<_, _>>()?;
-        Ok(TypedList { items, resource_version: list.resource_version })
+        Ok(TypedList {
+            items,
+            resource_version: list.resource_version,
+        })
     }
 
     /// Watches a namespace's objects, or all.
-    pub async fn watch(&self, namespace: Option<&str>, options: &ListOptions) -> Result<TypedWatch<T>, Status> {
+    pub async fn watch(
+        &self,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<TypedWatch<T>, Status> {
         let target = Target::collection(&self.resource, namespace);
-        let watch = self.registry.watch(&self.context(), &target, options).await?;
-        Ok(TypedWatch { watch, of: PhantomData })
+        let watch = self
+            .registry
+            .watch(&self.context(), &target, options)
+            .await?;
+        Ok(TypedWatch {
+            watch,
+            of: PhantomData,
+        })
     }
 
     /// Creates an object.
     pub async fn create(&self, namespace: Option<&str>, object: &T) -> Result<T, Status> {
         let target = Target::collection(&self.resource, namespace);
-        answer(&self.registry.create(&self.context(), &target, tree(object)?, &CreateOptions::default()).await?)
+        answer(
+            &self
+                .registry
+                .create(
+                    &self.context(),
+                    &target,
+                    tree(object)?,
+                    &CreateOptions::default(),
+                )
+                .await?,
+        )
     }
 
     /// Creates through a subresource of an object, for example `binding` of a pod; what it answers is dropped.
-    pub async fn create_subresource(&self, namespace: Option<&str>, name: &str, subresource: &str, body: Value) -> Result<(), Status> {
+    pub async fn create_subresource(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        subresource: &str,
+        body: Value,
+    ) -> Result<(), Status> {
         let target = self.object(namespace, name).subresource(subresource);
-        self.registry.create(&self.context(), &target, body, &CreateOptions::default()).await.map(drop)
+        self.registry
+            .create(&self.context(), &target, body, &CreateOptions::default())
+            .await
+            .map(drop)
     }
 
     /// Replaces an object; a `resourceVersion` in it makes that conditional.
-    pub async fn update(&self, namespace: Option<&str>, name: &str, object: &T) -> Result<T, Status> {
+    pub async fn update(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        object: &T,
+    ) -> Result<T, Status> {
         let target = self.object(namespace, name);
-        answer(&self.registry.update(&self.context(), &target, tree(object)?, &UpdateOptions::default()).await?)
+        answer(
+            &self
+                .registry
+                .update(
+                    &self.context(),
+                    &target,
+                    tree(object)?,
+                    &UpdateOptions::default(),
+                )
+                .await?,
+        )
     }
 
     /// Replaces an object's status.
-    pub async fn update_status(&self, namespace: Option<&str>, name: &str, object: &T) -> Result<T, Status> {
+    pub async fn update_status(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        object: &T,
+    ) -> Result<T, Status> {
         let target = self.object(namespace, name).subresource("status");
-        answer(&self.registry.update(&self.context(), &target, tree(object)?, &UpdateOptions::default()).await?)
+        answer(
+            &self
+                .registry
+                .update(
+                    &self.context(),
+                    &target,
+                    tree(object)?,
+                    &UpdateOptions::default(),
+                )
+                .await?,
+        )
     }
 
     /// Changes an object, or a subresource of it (empty: the object).
-    pub async fn patch(&self, namespace: Option<&str>, name: &str, subresource: &str, patch: Patch) -> Result<T, Status> {
+    pub async fn patch(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        subresource: &str,
+        patch: Patch,
+    ) -> Result<T, Status> {
         let target = self.object(namespace, name).subresource(subresource);
-        answer(&self.registry.patch(&self.context(), &target, patch, &PatchOptions::default()).await?)
+        answer(
+            &self
+                .registry
+                .patch(&self.context(), &target, patch, &PatchOptions::default())
+                .await?,
+        )
     }
 
     /// Deletes an object.
-    pub async fn delete(&self, namespace: Option<&str>, name: &str, options: &DeleteOptions) -> Result<(), Status> {
-        self.registry.delete(&self.context(), &self.object(namespace, name), options).await.map(drop)
+    pub async fn delete(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
+        self.registry
+            .delete(&self.context(), &self.object(namespace, name), options)
+            .await
+            .map(drop)
     }
 }
 
@@ -177,9 +300,11 @@ impl<T: DeserializeOwned> TypedWatch<T> {
             WatchEvent::Added(o) => typed(&o, TypedEvent::Added),
             WatchEvent::Modified(o) => typed(&o, TypedEvent::Modified),
             WatchEvent::Deleted(o) => typed(&o, TypedEvent::Deleted),
-            WatchEvent::Bookmark { resource_version, initial_events_end, .. } => {
-                TypedEvent::Bookmark(resource_version, initial_events_end)
-            }
+            WatchEvent::Bookmark {
+                resource_version,
+                initial_events_end,
+                ..
+            } => TypedEvent::Bookmark(resource_version, initial_events_end),
             WatchEvent::Error(status) => TypedEvent::Error(status),
         })
     }

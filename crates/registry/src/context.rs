@@ -54,7 +54,11 @@ impl UserInfo {
     ///
     /// upstream: pkg/auth/nodeidentifier/default.go
     pub fn node(&self) -> Option<&str> {
-        if self.in_group("system:nodes") { self.name.strip_prefix("system:node:") } else { None }
+        if self.in_group("system:nodes") {
+            self.name.strip_prefix("system:node:")
+        } else {
+            None
+        }
     }
 }
 
@@ -68,7 +72,10 @@ pub struct RequestContext {
 impl RequestContext {
     /// A request of a user.
     pub fn new(user: UserInfo) -> Self {
-        Self { user: Arc::new(user), warnings: Arc::default() }
+        Self {
+            user: Arc::new(user),
+            warnings: Arc::default(),
+        }
     }
 
     /// A request of the server itself.

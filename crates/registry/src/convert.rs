@@ -14,7 +14,7 @@ pub trait Conversion: Send + Sync + 'static {
 ///
 /// upstream: pkg/apis/events/v1/conversion.go
 #[derive(Debug)]
-pub struct EventsV1;
+pub(crate) struct EventsV1;
 
 /// (events.k8s.io/v1, core/v1)
 const EVENT_FIELDS: &[(&str, &str)] = &[
@@ -31,7 +31,13 @@ fn rename(object: &mut Value, from: &str, to: &str) {
     if let Some(map) = object.as_object_mut() {
         let renamed: Map<String, Value> = std::mem::take(map)
             .into_iter()
-            .map(|(k, v)| if k == from { (to.to_owned(), v) } else { (k, v) })
+            .map(|(k, v)| {
+                if k == from {
+                    (to.to_owned(), v)
+                } else {
+                    (k, v)
+                }
+            })
             .collect();
         *map = renamed;
     }
@@ -69,8 +75,11 @@ mod tests {
             "regarding": {"kind": "Pod"}, "note": "n", "reportingController": "c", "deprecatedCount": 3});
         let mut stored = event.clone();
         EventsV1.to_storage(&mut stored);
-        assert_eq!(stored, serde_json::json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"},
-            "involvedObject": {"kind": "Pod"}, "message": "n", "reportingComponent": "c", "count": 3}));
+        assert_eq!(
+            stored,
+            serde_json::json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"},
+            "involvedObject": {"kind": "Pod"}, "message": "n", "reportingComponent": "c", "count": 3})
+        );
         EventsV1.from_storage(&mut stored);
         assert_eq!(stored, event);
     }

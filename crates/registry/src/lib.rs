@@ -19,8 +19,8 @@ pub mod api;
 pub mod bootstrap;
 mod context;
 mod convert;
+mod decode;
 mod meta;
-mod names;
 mod object;
 mod ops;
 mod options;
@@ -39,11 +39,10 @@ pub use api::Api;
 pub use context::{RequestContext, UserInfo};
 pub use convert::Conversion;
 pub use machinery::Status;
-pub use names::NameRule;
 pub use object::{Answer, Body, Object, ObjectList};
 pub use options::{
-    CreateOptions, DeleteOptions, FieldValidation, GetOptions, ListOptions, Patch, PatchOptions, Preconditions,
-    PropagationPolicy, UpdateOptions,
+    CreateOptions, DeleteOptions, DeletionPropagation, FieldValidation, GetOptions, ListOptions,
+    Patch, PatchOptions, Preconditions, ResourceVersionMatch, UpdateOptions, WriteOptions,
 };
 pub use registry::{Registry, RegistryOptions};
 pub use resource::{Resource, SelectableField, Served, Subresource, Verb};

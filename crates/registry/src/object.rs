@@ -19,7 +19,10 @@ pub struct Object {
 impl Object {
     /// Of a stored record, without a copy of its bytes.
     pub(crate) fn of_stored(stored: Arc<Stored>) -> Self {
-        Self { json: stored.json().clone(), stored: Some(stored) }
+        Self {
+            json: stored.json().clone(),
+            stored: Some(stored),
+        }
     }
 
     /// Of bytes that are not a stored record's (converted, dry run, scale).
@@ -115,12 +118,18 @@ pub struct Answer {
 impl Answer {
     /// An object with 200.
     pub(crate) fn ok(object: Object) -> Self {
-        Self { code: 200, body: Body::Object(object) }
+        Self {
+            code: 200,
+            body: Body::Object(object),
+        }
     }
 
     /// An object with 201.
     pub(crate) fn created(object: Object) -> Self {
-        Self { code: 201, body: Body::Object(object) }
+        Self {
+            code: 201,
+            body: Body::Object(object),
+        }
     }
 
     /// The object, when the body is one.
@@ -135,7 +144,9 @@ impl Answer {
     pub fn json(&self) -> Bytes {
         match &self.body {
             Body::Object(object) => object.json().clone(),
-            Body::Status(status) => serde_json::to_vec(status).map(Bytes::from).unwrap_or_default(),
+            Body::Status(status) => serde_json::to_vec(status)
+                .map(Bytes::from)
+                .unwrap_or_default(),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::object::{Answer, Object, ObjectList};
 use crate::options::{
     CreateOptions, DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, UpdateOptions,
 };
+use crate::resource::Resource;
 use crate::stored::Stored;
 use crate::table::Table;
 use crate::target::Target;
@@ -32,7 +33,10 @@ impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             admission: crate::admission::default_chain(),
-            service_cidr: ipnet::IpNet::V4(ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 96, 0, 0), 12)),
+            service_cidr: ipnet::IpNet::V4(ipnet::Ipv4Net::new_assert(
+                std::net::Ipv4Addr::new(10, 96, 0, 0),
+                12,
+            )),
             node_ports: (30000, 32767),
         }
     }
@@ -58,8 +62,16 @@ pub(crate) struct Inner {
 impl Registry {
     /// A registry over a store. Nothing is written; see [`crate::bootstrap`].
     pub fn new(store: Store<Stored>, options: RegistryOptions) -> Self {
-        let services = crate::allocate::Services::new(&store, options.service_cidr, options.node_ports);
-        Self { inner: Arc::new(Inner { store, table: Table::builtin(), options, services }) }
+        let services =
+            crate::allocate::Services::new(&store, options.service_cidr, options.node_ports);
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                table: Table::builtin(),
+                options,
+                services,
+            }),
+        }
     }
 
     /// The store below.
@@ -73,22 +85,62 @@ impl Registry {
     }
 
     /// A target of a built-in resource, for use in process; `None` when there is no such resource.
-    pub fn target(&self, group: &str, version: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Target> {
-        self.inner.table.find(group, version, plural).map(|r| Target::object(r, namespace, name))
+    pub fn target(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Option<Target> {
+        self.inner
+            .table
+            .find(group, version, plural)
+            .map(|r| Target::object(r, namespace, name))
+    }
+
+    /// The newest stored record of a key of a resource, without a request's ceremony.
+    pub fn stored(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Option<Arc<Stored>> {
+        let key = resource.key(namespace, name);
+        self.inner
+            .store
+            .snapshot()
+            .get(&key)
+            .map(|entry| Arc::clone(&entry.value))
     }
 
     /// Reads one object, or its `status` or `scale` subresource.
-    pub async fn get(&self, context: &RequestContext, target: &Target, options: &GetOptions) -> Result<Object, Status> {
+    pub async fn get(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        options: &GetOptions,
+    ) -> Result<Object, Status> {
         crate::ops::get::get(self, context, target, options).await
     }
 
     /// Lists a collection.
-    pub async fn list(&self, context: &RequestContext, target: &Target, options: &ListOptions) -> Result<ObjectList, Status> {
+    pub async fn list(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        options: &ListOptions,
+    ) -> Result<ObjectList, Status> {
         crate::ops::list::list(self, context, target, options).await
     }
 
     /// Watches a collection, or one object when the target has a name.
-    pub async fn watch(&self, context: &RequestContext, target: &Target, options: &ListOptions) -> Result<Watch, Status> {
+    pub async fn watch(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        options: &ListOptions,
+    ) -> Result<Watch, Status> {
         crate::ops::watch::watch(self, context, target, options).await
     }
 
@@ -126,7 +178,12 @@ impl Registry {
     }
 
     /// Deletes an object. `code` is 202 while finalizers or grace keep it and the client asked to orphan or wait.
-    pub async fn delete(&self, context: &RequestContext, target: &Target, options: &DeleteOptions) -> Result<Answer, Status> {
+    pub async fn delete(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        options: &DeleteOptions,
+    ) -> Result<Answer, Status> {
         crate::ops::delete::delete(self, context, target, options).await
     }
 

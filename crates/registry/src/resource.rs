@@ -131,7 +131,11 @@ pub struct Resource {
 impl Resource {
     /// Group, version and kind of this row.
     pub fn gvk(&self) -> Gvk {
-        Gvk::new(self.group.as_str(), self.version.as_str(), self.kind.as_str())
+        Gvk::new(
+            self.group.as_str(),
+            self.version.as_str(),
+            self.kind.as_str(),
+        )
     }
 
     /// `apiVersion` of this row.

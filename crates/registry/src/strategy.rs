@@ -9,13 +9,25 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
 
+mod checks;
+mod config;
+mod defaults;
+mod namespace;
+mod node;
+mod pod;
+mod pod_validation;
+mod qos;
+mod quantity;
+mod workload;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use machinery::validation::NameCheck;
 use serde_json::Value;
 
 use crate::context::UserInfo;
 use crate::field::ErrorList;
-use crate::names::NameRule;
 use crate::options::DeleteOptions;
 
 /// Surroundings of a strategy's call.
@@ -63,8 +75,8 @@ pub trait Strategy: Send + Sync + 'static {
     fn default(&self, _object: &mut Value) {}
 
     /// Which names are allowed.
-    fn name_rule(&self) -> NameRule {
-        NameRule::Subdomain
+    fn name_check(&self) -> NameCheck {
+        machinery::validation::name_is_dns_subdomain
     }
 
     /// Whether `status` is a subresource of its own: the main endpoint then ignores changes of it, and it ignores others.
@@ -110,20 +122,41 @@ pub trait Strategy: Send + Sync + 'static {
     }
 
     /// Restores what a client may not change on the main endpoint. Status is restored by the generic code.
-    fn prepare_for_update(&self, _context: &StrategyContext<'_>, _object: &mut Value, _old: &Value) {}
+    fn prepare_for_update(
+        &self,
+        _context: &StrategyContext<'_>,
+        _object: &mut Value,
+        _old: &Value,
+    ) {
+    }
 
     /// Validates a changed object beyond its metadata. Upstream's convention: the new object's own validation too.
-    fn validate_update(&self, context: &StrategyContext<'_>, object: &Value, _old: &Value) -> ErrorList {
+    fn validate_update(
+        &self,
+        context: &StrategyContext<'_>,
+        object: &Value,
+        _old: &Value,
+    ) -> ErrorList {
         self.validate(context, object)
     }
 
     /// Restores what the `status` endpoint may not change; by default all but `status` (and managed fields).
-    fn prepare_for_status_update(&self, _context: &StrategyContext<'_>, object: &mut Value, old: &Value) {
+    fn prepare_for_status_update(
+        &self,
+        _context: &StrategyContext<'_>,
+        object: &mut Value,
+        old: &Value,
+    ) {
         crate::value::keep_all_but_status(object, old);
     }
 
     /// Validates a change through the `status` endpoint.
-    fn validate_status_update(&self, _context: &StrategyContext<'_>, _object: &Value, _old: &Value) -> ErrorList {
+    fn validate_status_update(
+        &self,
+        _context: &StrategyContext<'_>,
+        _object: &Value,
+        _old: &Value,
+    ) -> ErrorList {
         ErrorList::new()
     }
 
@@ -145,6 +178,35 @@ pub trait Strategy: Send + Sync + 'static {
     /// The value of a computed selectable field (one without a path), for example a pod's `status.podIPs`.
     fn field_value(&self, _object: &Value, _label: &str) -> String {
         String::new()
+    }
+
+    /// Whether a deletion answers with the object rather than with a Status.
+    ///
+    /// upstream: registry/generic/registry/store.go#Store.ReturnDeletedObject
+    fn returns_deleted_object(&self) -> bool {
+        false
+    }
+
+    /// Restores what an updating subresource other than `status` may not change; false when it isn't served.
+    fn prepare_for_subresource(
+        &self,
+        _subresource: &str,
+        _context: &StrategyContext<'_>,
+        _object: &mut Value,
+        _old: &Value,
+    ) -> bool {
+        false
+    }
+
+    /// Validates a change through such a subresource.
+    fn validate_subresource(
+        &self,
+        _subresource: &str,
+        _context: &StrategyContext<'_>,
+        _object: &Value,
+        _old: &Value,
+    ) -> ErrorList {
+        ErrorList::new()
     }
 
     /// Whether the object is a Namespace-like one whose own deletion waits for `spec.finalizers`.
@@ -169,5 +231,27 @@ impl Strategy for Plain {
 
     fn generation(&self) -> bool {
         self.generation
+    }
+}
+
+/// The strategy of a built-in kind.
+pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy> {
+    match (group, kind) {
+        ("", "Pod") => Arc::new(pod::Pod),
+        ("", "ConfigMap") => Arc::new(config::ConfigMap),
+        ("", "Secret") => Arc::new(config::Secret),
+        ("", "Namespace") => Arc::new(namespace::Namespace),
+        ("", "Node") => Arc::new(node::Node),
+        ("apps", "Deployment") => Arc::new(workload::Deployment),
+        ("apps", "ReplicaSet") => Arc::new(workload::ReplicaSet),
+        ("apps", "StatefulSet") => Arc::new(workload::StatefulSet),
+        ("apps", "DaemonSet") => Arc::new(workload::DaemonSet),
+        ("apps", "ControllerRevision") => Arc::new(workload::ControllerRevision),
+        ("", "ReplicationController") => Arc::new(workload::ReplicationController),
+        ("", "PodTemplate") => Arc::new(workload::PodTemplate),
+        _ => Arc::new(Plain {
+            status: has_status,
+            generation: false,
+        }),
     }
 }

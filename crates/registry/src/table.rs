@@ -39,9 +39,17 @@ impl Table {
         .collect();
         let index = rows
             .iter()
-            .map(|r| ((r.group.clone(), r.version.clone(), r.plural.clone()), Arc::clone(r)))
+            .map(|r| {
+                (
+                    (r.group.clone(), r.version.clone(), r.plural.clone()),
+                    Arc::clone(r),
+                )
+            })
             .collect();
-        Self { rows: Arc::new(rows), index: Arc::new(index) }
+        Self {
+            rows: Arc::new(rows),
+            index: Arc::new(index),
+        }
     }
 
     /// All rows.
@@ -51,12 +59,15 @@ impl Table {
 
     /// The row of a group, version and plural.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        self.index.get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+        self.index
+            .get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
     }
 
     /// The row of a group, version and kind.
     pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Resource>> {
-        self.rows.iter().find(|r| r.group == group && r.version == version && r.kind == kind)
+        self.rows
+            .iter()
+            .find(|r| r.group == group && r.version == version && r.kind == kind)
     }
 
     /// The groups in discovery's order, each with its versions in order of preference.
@@ -75,4 +86,13 @@ impl Table {
         }
         groups
     }
+}
+
+/// Whether a kind is one of the built-in rows'.
+pub(crate) fn knows_kind(group: &str, version: &str, kind: &str) -> bool {
+    static TABLE: std::sync::OnceLock<Table> = std::sync::OnceLock::new();
+    TABLE
+        .get_or_init(Table::builtin)
+        .find_kind(group, version, kind)
+        .is_some()
 }

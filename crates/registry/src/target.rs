@@ -30,7 +30,10 @@ impl Target {
 
     /// One object.
     pub fn object(resource: &Arc<Resource>, namespace: Option<&str>, name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::collection(resource, namespace) }
+        Self {
+            name: name.to_owned(),
+            ..Self::collection(resource, namespace)
+        }
     }
 
     /// A subresource of the same.

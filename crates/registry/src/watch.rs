@@ -51,7 +51,9 @@ impl WatchEvent {
     /// `{"type":…,"object":…}` and a newline: one frame of a JSON watch.
     pub fn to_json_frame(&self) -> Bytes {
         let body = match self {
-            WatchEvent::Error(status) => serde_json::to_vec(status).map(Bytes::from).unwrap_or_default(),
+            WatchEvent::Error(status) => serde_json::to_vec(status)
+                .map(Bytes::from)
+                .unwrap_or_default(),
             _ => self.object().map(|o| o.json().clone()).unwrap_or_default(),
         };
         let mut out = BytesMut::with_capacity(body.len() + 32);

@@ -6,7 +6,13 @@ use crate::resource::{Resource, SelectableField, Served, Subresource, Verb};
 pub(crate) const READ_WRITE: &[Verb] = &[Verb::Get, Verb::Patch, Verb::Update];
 pub(crate) const CREATE: &[Verb] = &[Verb::Create];
 pub(crate) const CONNECT: &[Verb] = &[Verb::Create, Verb::Get];
-pub(crate) const PROXY: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::Patch, Verb::Update];
+pub(crate) const PROXY: &[Verb] = &[
+    Verb::Create,
+    Verb::Delete,
+    Verb::Get,
+    Verb::Patch,
+    Verb::Update,
+];
 pub(crate) const UPDATE: &[Verb] = &[Verb::Update];
 pub(crate) const GET: &[Verb] = &[Verb::Get];
 
@@ -95,12 +101,24 @@ pub(crate) fn row(
 
 /// A selectable field whose label is its path.
 pub(crate) const fn field(label: &'static str) -> SelectableField {
-    SelectableField { label, path: label, default: "" }
+    SelectableField {
+        label,
+        path: label,
+        default: "",
+    }
 }
 
 /// A selectable field with a path of its own (empty: the strategy computes it) and a default.
-pub(crate) const fn computed(label: &'static str, path: &'static str, default: &'static str) -> SelectableField {
-    SelectableField { label, path, default }
+pub(crate) const fn computed(
+    label: &'static str,
+    path: &'static str,
+    default: &'static str,
+) -> SelectableField {
+    SelectableField {
+        label,
+        path,
+        default,
+    }
 }
 
 impl Row {
@@ -142,7 +160,12 @@ impl Row {
     }
 
     /// Stored under another prefix, in another form.
-    pub(crate) fn stored_as(mut self, prefix: &'static str, api_version: &'static str, by: &'static dyn Conversion) -> Self {
+    pub(crate) fn stored_as(
+        mut self,
+        prefix: &'static str,
+        api_version: &'static str,
+        by: &'static dyn Conversion,
+    ) -> Self {
         self.storage = Some((prefix, api_version, by));
         self
     }
@@ -155,7 +178,13 @@ impl Row {
         verbs: &'static [Verb],
         served: Served,
     ) -> Self {
-        self.subresources.push(Subresource { name, kind, group_version, verbs, served });
+        self.subresources.push(Subresource {
+            name,
+            kind,
+            group_version,
+            verbs,
+            served,
+        });
         self
     }
 
@@ -165,7 +194,13 @@ impl Row {
     }
 
     pub(crate) fn scale(self) -> Self {
-        self.sub("scale", "Scale", Some(("autoscaling", "v1")), READ_WRITE, Served::Registry)
+        self.sub(
+            "scale",
+            "Scale",
+            Some(("autoscaling", "v1")),
+            READ_WRITE,
+            Served::Registry,
+        )
     }
 
     pub(crate) fn build(self) -> Resource {

@@ -6,15 +6,45 @@ use crate::table::row::{Row, row};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("storage.k8s.io", "v1", "CSIDriver", "csidrivers", "csidriver"),
+        row(
+            "storage.k8s.io",
+            "v1",
+            "CSIDriver",
+            "csidrivers",
+            "csidriver",
+        ),
         row("storage.k8s.io", "v1", "CSINode", "csinodes", "csinode"),
-        row("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities", "csistoragecapacity")
-            .namespaced(),
-        row("storage.k8s.io", "v1", "StorageClass", "storageclasses", "storageclass")
-            .short(&["sc"]),
-        row("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", "volumeattachment")
-            .status(),
-        row("storage.k8s.io", "v1", "VolumeAttributesClass", "volumeattributesclasses", "volumeattributesclass")
-            .short(&["vac"]),
+        row(
+            "storage.k8s.io",
+            "v1",
+            "CSIStorageCapacity",
+            "csistoragecapacities",
+            "csistoragecapacity",
+        )
+        .namespaced(),
+        row(
+            "storage.k8s.io",
+            "v1",
+            "StorageClass",
+            "storageclasses",
+            "storageclass",
+        )
+        .short(&["sc"]),
+        row(
+            "storage.k8s.io",
+            "v1",
+            "VolumeAttachment",
+            "volumeattachments",
+            "volumeattachment",
+        )
+        .status(),
+        row(
+            "storage.k8s.io",
+            "v1",
+            "VolumeAttributesClass",
+            "volumeattributesclasses",
+            "volumeattributesclass",
+        )
+        .short(&["vac"]),
     ]
 }

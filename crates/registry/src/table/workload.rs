@@ -6,8 +6,14 @@ use crate::table::row::{Row, computed, row};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        row("apps", "v1", "ControllerRevision", "controllerrevisions", "controllerrevision")
-            .namespaced(),
+        row(
+            "apps",
+            "v1",
+            "ControllerRevision",
+            "controllerrevisions",
+            "controllerrevision",
+        )
+        .namespaced(),
         row("apps", "v1", "DaemonSet", "daemonsets", "daemonset")
             .namespaced()
             .short(&["ds"])
@@ -31,11 +37,17 @@ pub(super) fn rows() -> Vec<Row> {
             .categories(&["all"])
             .scale()
             .status(),
-        row("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler")
-            .namespaced()
-            .short(&["hpa"])
-            .categories(&["all"])
-            .status(),
+        row(
+            "autoscaling",
+            "v2",
+            "HorizontalPodAutoscaler",
+            "horizontalpodautoscalers",
+            "horizontalpodautoscaler",
+        )
+        .namespaced()
+        .short(&["hpa"])
+        .categories(&["all"])
+        .status(),
         row("batch", "v1", "CronJob", "cronjobs", "cronjob")
             .namespaced()
             .short(&["cj"])
@@ -44,11 +56,20 @@ pub(super) fn rows() -> Vec<Row> {
         row("batch", "v1", "Job", "jobs", "job")
             .namespaced()
             .categories(&["all"])
-            .fields(&[computed("status.successful", "status.succeeded", "0")], "field label %q not supported for batchv1.Job")
+            .fields(
+                &[computed("status.successful", "status.succeeded", "0")],
+                "field label %q not supported for batchv1.Job",
+            )
             .status(),
-        row("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "poddisruptionbudget")
-            .namespaced()
-            .short(&["pdb"])
-            .status(),
+        row(
+            "policy",
+            "v1",
+            "PodDisruptionBudget",
+            "poddisruptionbudgets",
+            "poddisruptionbudget",
+        )
+        .namespaced()
+        .short(&["pdb"])
+        .status(),
     ]
 }

@@ -1,0 +1,1 @@
+//! What a new cluster has, reconciled at each start.

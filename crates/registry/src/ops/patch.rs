@@ -1,0 +1,67 @@
+//! Patching an object.
+//!
+//! upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
+
+use machinery::{ObjectExt, Status};
+use serde_json::Value;
+
+use crate::context::RequestContext;
+use crate::object::Answer;
+use crate::ops::update::{self, Change};
+use crate::ops::{get, subresource, write};
+use crate::options::{Patch, PatchOptions, UpdateOptions};
+use crate::registry::Registry;
+use crate::target::Target;
+
+pub(crate) async fn patch(
+    registry: &Registry,
+    context: &RequestContext,
+    target: &Target,
+    patch: Patch,
+    options: &PatchOptions,
+) -> Result<Answer, Status> {
+    get::warn(context, &target.resource);
+    if matches!(patch, Patch::Apply(_)) {
+        // Server-side apply is not served yet; clients fall back on this answer.
+        return Err(Status::unsupported_media_type(&[
+            "application/json-patch+json",
+            "application/merge-patch+json",
+            "application/strategic-merge-patch+json",
+        ]));
+    }
+    if target.subresource == "scale" {
+        return subresource::scale::patch(registry, context, target, &patch, &options.write).await;
+    }
+    update::change(
+        registry,
+        context,
+        target,
+        Change::Patch(patch),
+        &options.write,
+    )
+    .await
+}
+
+/// The object that a patch makes of the stored one, in storage form, decoded and defaulted anew.
+pub(crate) fn apply(
+    context: &RequestContext,
+    target: &Target,
+    patch: &Patch,
+    old: &Value,
+    options: &UpdateOptions,
+) -> Result<Value, Status> {
+    let resource = &target.resource;
+    let mut shown = old.clone();
+    write::from_storage(resource, &mut shown);
+    let patched = apply_to(target, patch, shown)?;
+    let name = patched.name();
+    let mut object = write::body(context, target, patched.clone(), options.field_validation)?;
+    let _ = name;
+    write::match_namespace(target, &mut object)?;
+    Ok(object)
+}
+
+/// Applies a patch to a tree of the row's kind.
+pub(crate) fn apply_to(target: &Target, patch: &Patch, object: Value) -> Result<Value, Status> {
+    crate::decode::apply_patch(&target.resource.gvk(), patch, object)
+}

@@ -1,0 +1,232 @@
+//! Watching a collection.
+//!
+//! upstream: staging/src/k8s.io/apiserver/pkg/storage/cacher/{cacher,cache_watcher}.go
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use machinery::{ResourceVersion, Status};
+use serde_json::json;
+use store::{AtError, Entry, Event, EventKind, Revision, WatchError, WatchItem};
+use tokio::time::Instant;
+
+use crate::context::RequestContext;
+use crate::object::Object;
+use crate::ops::get;
+use crate::options::ListOptions;
+use crate::registry::Registry;
+use crate::resource::Resource;
+use crate::selection::Filter;
+use crate::stored::Stored;
+use crate::target::Target;
+use crate::watch::{Watch, WatchEvent};
+
+/// How often a watch at rest gets a bookmark.
+///
+/// upstream: staging/src/k8s.io/apiserver/pkg/storage/cacher/cacher.go#defaultBookmarkFrequency
+const BOOKMARKS: Duration = Duration::from_secs(60);
+/// How long before its timeout a watch gets its last bookmark.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+pub(crate) async fn watch(
+    registry: &Registry,
+    context: &RequestContext,
+    target: &Target,
+    options: &ListOptions,
+) -> Result<Watch, Status> {
+    get::warn(context, &target.resource);
+    let resource = &target.resource;
+    let filter = Filter::new(resource, options, &target.name)?;
+    let wanted = ResourceVersion::parse(&options.resource_version).map_err(|e| {
+        Status::failure(
+            500,
+            machinery::Reason::Unknown,
+            get::invalid_version(&options.resource_version, &e.to_string()),
+        )
+    })?;
+    let store = registry.store();
+    let initial_events = options.send_initial_events.unwrap_or(false);
+    // Unset and 0 begin with the state as it is, as synthetic ADDED events, unless that is declined.
+    let with_state =
+        initial_events || (wanted.0 == 0 && options.send_initial_events != Some(false));
+    if wanted.0 > 0 && (initial_events || wanted.0 > store.revision().0) {
+        get::wait_revision(registry, Revision(wanted.0)).await?;
+    }
+    let prefix = match (target.namespace.as_deref(), filter.namespace()) {
+        (None, Some(ns)) if !ns.is_empty() => resource.range(Some(ns)),
+        (namespace, _) => resource.range(namespace),
+    };
+    let mut initial = VecDeque::new();
+    let from = if with_state {
+        let snapshot = store.snapshot();
+        initial = snapshot
+            .range(&prefix, None)
+            .filter(|e| filter.matches(&e.key, &e.value))
+            .cloned()
+            .collect();
+        snapshot.revision()
+    } else if wanted.0 == 0 {
+        store.revision()
+    } else {
+        Revision(wanted.0)
+    };
+    let opened = match (
+        target.namespace.as_deref().or(filter.namespace()),
+        filter.name(),
+    ) {
+        (Some(ns), Some(name)) if resource.namespaced => {
+            store.watch_key(&resource.key(Some(ns), name), from)
+        }
+        (_, Some(name)) if !resource.namespaced => store.watch_key(&resource.key(None, name), from),
+        _ => store.watch(&prefix, from),
+    };
+    let mut failed = None;
+    let live = match opened {
+        Ok(live) => Some(live),
+        Err(AtError::Compacted(compacted)) => {
+            failed = Some(Status::too_old_resource_version(from.0, compacted.oldest.0));
+            None
+        }
+        Err(AtError::Future(future)) => {
+            return Err(Status::too_large_resource_version(
+                from.0,
+                future.current.0,
+                1,
+            ));
+        }
+    };
+    let deadline = options
+        .timeout_seconds
+        .and_then(|s| u64::try_from(s).ok())
+        .filter(|s| *s > 0)
+        .map(|s| Instant::now() + Duration::from_secs(s));
+    let bookmarks = options.allow_watch_bookmarks;
+    let source = Source {
+        resource: Arc::clone(resource),
+        filter,
+        initial,
+        end_of_initial: (initial_events && bookmarks).then_some(from),
+        live,
+        failed,
+        delivered: from,
+        bookmarks,
+        next_bookmark: Instant::now() + BOOKMARKS,
+        last_bookmark: deadline.and_then(|d| d.checked_sub(LAST_BOOKMARK)),
+        deadline,
+    };
+    Ok(Watch { source })
+}
+
+/// The state of an open watch.
+pub(crate) struct Source {
+    resource: Arc<Resource>,
+    filter: Filter,
+    initial: VecDeque<Entry<Stored>>,
+    end_of_initial: Option<Revision>,
+    live: Option<store::Watch<Stored>>,
+    failed: Option<Status>,
+    delivered: Revision,
+    bookmarks: bool,
+    next_bookmark: Instant,
+    last_bookmark: Option<Instant>,
+    deadline: Option<Instant>,
+}
+
+impl Source {
+    pub(crate) async fn next(&mut self) -> Option<WatchEvent> {
+        if let Some(status) = self.failed.take() {
+            self.live = None;
+            return Some(WatchEvent::Error(status));
+        }
+        if let Some(entry) = self.initial.pop_front() {
+            return Some(WatchEvent::Added(get::present(&self.resource, entry.value)));
+        }
+        if let Some(revision) = self.end_of_initial.take() {
+            return Some(self.bookmark(revision, true));
+        }
+        loop {
+            let (bookmark_at, far) = (
+                self.bookmark_at(),
+                Instant::now() + Duration::from_secs(86_400),
+            );
+            let deadline = self.deadline.unwrap_or(far);
+            let live = self.live.as_mut()?;
+            tokio::select! {
+                biased;
+                item = live.next() => match item {
+                    Ok(WatchItem::Event(event)) => {
+                        self.delivered = event.revision;
+                        if let Some(event) = self.translate(&event) {
+                            return Some(event);
+                        }
+                    }
+                    Ok(WatchItem::Progress(revision)) => self.delivered = revision,
+                    Err(error) => {
+                        self.live = None;
+                        return ended(error);
+                    }
+                },
+                () = tokio::time::sleep_until(deadline) => {
+                    self.live = None;
+                    return None;
+                }
+                () = tokio::time::sleep_until(bookmark_at.unwrap_or(far)), if bookmark_at.is_some() => {
+                    let progress = live.progress();
+                    self.next_bookmark = Instant::now() + BOOKMARKS;
+                    if self.last_bookmark.is_some_and(|at| at <= Instant::now()) {
+                        self.last_bookmark = None;
+                    }
+                    if let Some(revision) = progress {
+                        self.delivered = revision;
+                    }
+                    return Some(self.bookmark(self.delivered, false));
+                }
+            }
+        }
+    }
+
+    fn bookmark_at(&self) -> Option<Instant> {
+        let last = self.last_bookmark.unwrap_or(self.next_bookmark);
+        self.bookmarks.then(|| self.next_bookmark.min(last))
+    }
+
+    /// What a change of the store means to this watch: selectors apply to the object before and after it.
+    fn translate(&self, event: &Event<Stored>) -> Option<WatchEvent> {
+        let matches = |stored: &Stored| self.filter.matches(&event.key, stored);
+        let before = event.previous.as_ref().filter(|p| matches(p));
+        let show = |stored: &Arc<Stored>| get::present(&self.resource, Arc::clone(stored));
+        if event.kind == EventKind::Deleted {
+            return before.map(|_| WatchEvent::Deleted(show(&event.value)));
+        }
+        match (before, matches(&event.value)) {
+            (Some(_), true) => Some(WatchEvent::Modified(show(&event.value))),
+            (None, true) => Some(WatchEvent::Added(show(&event.value))),
+            // It left the selection: as it was, with the revision at which it left.
+            (Some(previous), false) => Some(WatchEvent::Deleted(show(&Arc::new(
+                previous.at(event.revision),
+            )))),
+            (None, false) => None,
+        }
+    }
+
+    fn bookmark(&self, revision: Revision, initial_events_end: bool) -> WatchEvent {
+        let mut metadata = json!({"resourceVersion": revision.0.to_string()});
+        if initial_events_end {
+            metadata = json!({"resourceVersion": revision.0.to_string(), "annotations": {"k8s.io/initial-events-end": "true"}});
+        }
+        let object = json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": metadata});
+        WatchEvent::Bookmark {
+            object: Object::of_value(&object),
+            resource_version: revision.0,
+            initial_events_end,
+        }
+    }
+}
+
+fn ended(error: WatchError) -> Option<WatchEvent> {
+    match error {
+        // A slow consumer is cut off; it resumes from the last version that it has.
+        WatchError::Lagged | WatchError::Closed => None,
+    }
+}
