@@ -206,10 +206,6 @@ pub(crate) fn execute(
         .map(|reference| *reference.object_id())
         .collect();
     let without_gas = coins.is_empty();
-    let gas_total: u64 = coins
-        .iter()
-        .filter_map(|id| state.world.coin(*id))
-        .fold(0, u64::saturating_add);
     let gas_payment = Gas {
         coins,
         budget: if without_gas { 0 } else { payment.budget },
@@ -267,7 +263,6 @@ pub(crate) fn execute(
                 .map(|written| sui_sdk_types::Object::clone(&written.object))
                 .collect(),
             deleted: outcome.deleted.keys().copied().collect(),
-            gas_balance: gas_total.saturating_sub(gas_payment.budget),
             signed,
         },
         results,

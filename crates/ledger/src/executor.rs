@@ -294,6 +294,5 @@ fn prologue(state: &State, moment: &Moment, round: u64) -> TransactionRecord {
         events: None,
         written,
         deleted: Vec::new(),
-        gas_balance: 0,
     }
 }

@@ -111,7 +111,6 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         events: Some(events),
         written,
         deleted: Vec::new(),
-        gas_balance: 0,
     }];
     let summary = CheckpointSummary {
         epoch: 0,

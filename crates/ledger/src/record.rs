@@ -16,8 +16,6 @@ pub(crate) struct TransactionRecord {
     pub(crate) written: Vec<Object>,
     /// Objects that are gone after it.
     pub(crate) deleted: Vec<Address>,
-    /// MIST that the commands could use of the gas coin.
-    pub(crate) gas_balance: u64,
 }
 
 /// A checkpoint.

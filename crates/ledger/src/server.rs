@@ -1,11 +1,12 @@
 //! Starting, serving and stopping.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract_model::{LogEntry, TxContext};
+use contract_model::LogEntry;
 use serde::{Deserialize, Serialize};
 use sui_rpc::proto::sui::rpc::v2::ledger_service_server::LedgerServiceServer;
 use sui_rpc::proto::sui::rpc::v2::signature_verification_service_server::SignatureVerificationServiceServer;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::executor::{Executor, Request, wall_clock_ms};
-use crate::gas::Supply;
+use crate::gas::{Supply, coin_balance};
 use crate::genesis::{self, RESERVE};
 use crate::log::Log;
 use crate::record::CheckpointRecord;
@@ -330,26 +331,44 @@ impl Handle {
             {
                 continue;
             }
-            let context = TxContext {
+            let sent = &record.signed.transaction;
+            let balance = |reference: &ObjectReference| {
+                let object = state.object_at(*reference.object_id(), reference.version())?;
+                Some((*reference.object_id(), coin_balance(object)?))
+            };
+            let mut coins: BTreeMap<Address, u64> = programmable
+                .inputs
+                .iter()
+                .filter_map(|input| match input {
+                    Input::ImmutableOrOwned(reference) => balance(reference),
+                    _ => None,
+                })
+                .collect();
+            let gas_coin = sent
+                .gas_payment
+                .objects
+                .first()
+                .map(|reference| *reference.object_id());
+            if let Some(id) = gas_coin {
+                let total = sent
+                    .gas_payment
+                    .objects
+                    .iter()
+                    .filter_map(balance)
+                    .map(|(_, balance)| balance)
+                    .fold(0, u64::saturating_add);
+                coins.insert(id, total.saturating_sub(sent.gas_payment.budget));
+            }
+            let entry = LogEntry {
                 sender: transaction.sender(),
                 digest: transaction.digest,
                 epoch: record.effects.epoch(),
                 epoch_timestamp_ms: transaction.epoch_start_ms,
                 timestamp_ms: transaction.timestamp_ms,
+                gas_coin,
+                coins,
+                transaction: hex::encode(bcs::to_bytes(programmable)?),
             };
-            let coin = record
-                .signed
-                .transaction
-                .gas_payment
-                .objects
-                .first()
-                .map(|reference| *reference.object_id());
-            let entry = LogEntry::new(&context, coin, record.gas_balance, programmable).map_err(
-                |error| LedgerError::Encoding {
-                    what: "a transaction of the log",
-                    reason: error.to_string(),
-                },
-            )?;
             entries.push(entry);
         }
         Ok(entries)

@@ -49,10 +49,11 @@ fn get_transaction(
 }
 
 fn error(status: &Status) -> google::Status {
-    let mut error = google::Status::default();
-    error.code = status.code().into();
-    status.message().clone_into(&mut error.message);
-    error
+    google::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        ..google::Status::default()
+    }
 }
 
 #[tonic::async_trait]

@@ -1,0 +1,770 @@
+//! The ledger, driven by the typed client and by the unmodified `sui-rpc` client.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use chain::calls::{self, Approval, TokenRequest};
+use chain::events::Event;
+use chain::keystore::Key;
+use chain::objects::{StakeStatus, TeeKind, Tier};
+use chain::stream::Cursor;
+use chain::{Address, ChainError, Client, Outcome, Settlement};
+use ledger::{GenesisOptions, Handle, LedgerConfig, LedgerError};
+use sui_rpc::field::{FieldMask, FieldMaskUtil as _};
+use sui_rpc::proto::sui::rpc::v2 as proto;
+use tokio_util::sync::CancellationToken;
+
+const SUI: u64 = 1_000_000_000;
+
+struct World {
+    handle: Handle,
+    shutdown: CancellationToken,
+    client: Client,
+    deployment: chain::Deployment,
+    publisher: Key,
+}
+
+fn config(directory: &Path, publisher: &Key, funds: Vec<(Address, u64)>) -> LedgerConfig {
+    let mut config = LedgerConfig::new(
+        directory.to_owned(),
+        GenesisOptions::development(publisher.address(), funds),
+    );
+    config.listen = "127.0.0.1:0".parse().unwrap();
+    config
+}
+
+async fn start(directory: &Path, publisher: &Key, funds: Vec<(Address, u64)>) -> World {
+    let shutdown = CancellationToken::new();
+    let handle = ledger::serve(config(directory, publisher, funds), shutdown.clone())
+        .await
+        .unwrap();
+    let client = Client::connect(&handle.url()).await.unwrap();
+    let deployment = chain::Deployment::load(&directory.join("deployment.json")).unwrap();
+    client.verify(&deployment).await.unwrap();
+    World {
+        handle,
+        shutdown,
+        client,
+        deployment,
+        publisher: publisher.clone(),
+    }
+}
+
+impl World {
+    async fn stop(self) {
+        self.shutdown.cancel();
+        drop(self.client);
+        self.handle.stopped().await.unwrap();
+    }
+
+    /// Creates a cluster with one allowed measurement.
+    async fn cluster(&mut self) -> Address {
+        let approval = Approval {
+            kind: TeeKind::Simulated,
+            measurement: vec![7; 48],
+            source: "test".to_owned(),
+        };
+        let call = calls::create_cluster(&self.deployment, "main", vec![approval]);
+        let executed = self.client.submit(&self.publisher, &call).await.unwrap();
+        let cluster = executed.created("enclave_registry::Cluster").unwrap();
+        self.deployment.cluster = Some(cluster);
+        self.deployment.cluster_cap =
+            Some(executed.created("enclave_registry::ClusterCap").unwrap());
+        cluster
+    }
+
+    async fn rich(&self, amount: u64) -> Key {
+        let key = Key::generate().unwrap();
+        self.handle.fund(key.address(), amount).await.unwrap();
+        key
+    }
+}
+
+fn token(cluster: Address, node: &str) -> TokenRequest {
+    TokenRequest {
+        cluster,
+        node_id: node.to_owned(),
+        node_key: [1; 32],
+        commitment: [2; 32],
+        endpoint: String::new(),
+        ttl_ms: 3_600_000,
+    }
+}
+
+async fn world() -> (tempfile::TempDir, World) {
+    let directory = tempfile::tempdir().unwrap();
+    let publisher = Key::generate().unwrap();
+    let funds = vec![(publisher.address(), 100 * SUI)];
+    let world = start(directory.path(), &publisher, funds).await;
+    (directory, world)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stake_lives_from_minting_to_withdrawal() {
+    let (_directory, mut world) = world().await;
+    let before = world.handle.supply();
+    let cluster = world.cluster().await;
+    let on = world.deployment.clone();
+    let client = world.client.clone();
+    let seen = client.cluster(&on, cluster).await.unwrap();
+    assert!(seen.allows(TeeKind::Simulated, &[7; 48]));
+    assert!(!seen.allows(TeeKind::Nitro, &[7; 48]));
+
+    let worker = world.rich(5 * SUI).await;
+    let call = calls::stake_and_mint(&on, SUI, token(cluster, "worker-0"));
+    let executed = client.submit(&worker, &call).await.unwrap();
+    let stake = executed.created("staking::Stake").unwrap();
+    let minted = executed.created("k8s_gateway::SealToken").unwrap();
+    assert!(matches!(
+        executed.events.as_slice(),
+        [Event::Staked(_), Event::SealTokenCreated(_)]
+    ));
+    let balance = client.balance(worker.address()).await.unwrap();
+    assert_eq!(
+        i128::from(balance),
+        i128::from(4 * SUI) - executed.gas.net()
+    );
+
+    let read = client.stake(&on, stake).await.unwrap();
+    assert_eq!(
+        (read.tier, read.status, read.balance, read.owner),
+        (Tier::Node, StakeStatus::Active, SUI, worker.address())
+    );
+    let read_token = client.seal_token(&on, minted).await.unwrap();
+    assert_eq!(
+        (read_token.stake_id, read_token.node_id.as_str()),
+        (stake, "worker-0")
+    );
+    let pool = client.pool(&on).await.unwrap();
+    assert!(pool.has_sufficient_stake(&read, Tier::Node));
+    assert!(!pool.has_sufficient_stake(&read, Tier::Admin));
+    assert_eq!(
+        client.stakes_of(&on, worker.address()).await.unwrap(),
+        [read]
+    );
+    assert_eq!(
+        client.seal_tokens_of(&on, worker.address()).await.unwrap(),
+        [read_token]
+    );
+
+    // Renewed, slashed by governance, unstaked, not withdrawn before its time.
+    let renew = calls::renew_seal_token(&on, minted, stake, Some([3; 32]), 7_200_000);
+    client.submit(&worker, &renew).await.unwrap();
+    let renewed = client.seal_token(&on, minted).await.unwrap();
+    assert_eq!((renewed.generation, renewed.commitment), (1, vec![3; 32]));
+
+    let slash = calls::slash(&on, on.slash_cap.unwrap(), stake, SUI / 2, "offline");
+    client.submit(&world.publisher, &slash).await.unwrap();
+    let slashed = client.stake(&on, stake).await.unwrap();
+    assert_eq!(slashed.balance, SUI / 2);
+    let pool = client.pool(&on).await.unwrap();
+    assert!(!pool.has_sufficient_stake(&slashed, Tier::Node));
+    assert_eq!(pool.treasury, SUI / 2);
+
+    client
+        .submit(&worker, &calls::request_unstake(&on, stake))
+        .await
+        .unwrap();
+    let error = client
+        .submit(&worker, &calls::withdraw(&on, stake))
+        .await
+        .unwrap_err();
+    let abort = error.abort().expect("an abort");
+    assert_eq!(
+        (abort.module.as_str(), abort.name),
+        ("staking", Some("EStillUnbonding"))
+    );
+
+    assert_eq!(world.handle.supply().total(), before.total());
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_payment_happens_once() {
+    let (_directory, world) = world().await;
+    let (client, on) = (world.client.clone(), world.deployment.clone());
+    let user = world.rich(5 * SUI).await;
+    let call = calls::stake(&on, Tier::User, SUI);
+    let signed = client.prepare(&user, &call).await.unwrap();
+    let stored = signed.to_bytes().unwrap();
+    assert!(client.lookup(signed.digest()).await.unwrap().is_none());
+
+    // Sent several times, at once and later, from the stored bytes.
+    let again = chain::SignedTransaction::from_bytes(&stored).unwrap();
+    let (first, second) = tokio::join!(client.send(&signed), client.send(&again));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first, second);
+    assert_eq!(first.outcome, Outcome::Success);
+    let Settlement::Executed(third) = client.settle(&again).await.unwrap() else {
+        panic!("it was executed");
+    };
+    assert_eq!(*third, first);
+    assert_eq!(
+        client.stakes_of(&on, user.address()).await.unwrap().len(),
+        1
+    );
+
+    // One that lost its coin to another never happens.
+    let loser = client.prepare(&user, &call).await.unwrap();
+    let winner = client
+        .prepare(&user, &calls::transfer(&on, world.publisher.address(), 5))
+        .await
+        .unwrap();
+    client.send(&winner).await.unwrap();
+    assert!(matches!(
+        client.send(&loser).await,
+        Err(ChainError::Refused { .. })
+    ));
+    assert!(matches!(
+        client.settle(&loser).await.unwrap(),
+        Settlement::Void { .. }
+    ));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_sender_can_sign() {
+    use sui_crypto::SuiSigner as _;
+    let (_directory, world) = world().await;
+    let client = world.client.clone();
+    let user = world.rich(5 * SUI).await;
+    let thief_private = sui_crypto::ed25519::Ed25519PrivateKey::new([9; 32]);
+    let call = calls::stake(&world.deployment, Tier::User, SUI);
+    let transaction = client.build(user.address(), &call).await.unwrap();
+    let good = user.sign(transaction.clone()).unwrap();
+
+    let mut raw = sui_rpc::Client::new(world.handle.url().as_str()).unwrap();
+    let mut send = async |transaction: sui_sdk_types::Transaction, signatures: Vec<_>| {
+        let request = proto::ExecuteTransactionRequest::new(transaction.into()).with_signatures(
+            signatures
+                .into_iter()
+                .map(Into::into)
+                .collect::<Vec<proto::UserSignature>>(),
+        );
+        raw.execution_client()
+            .execute_transaction(request)
+            .await
+            .unwrap_err()
+    };
+    // Another key's signature over the very same bytes: it verifies, and is not the sender's.
+    let theft = thief_private.sign_transaction(&transaction).unwrap();
+    let status = send(transaction.clone(), vec![theft]).await;
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("the sender is"), "{status}");
+    // The sender's signature over other bytes.
+    let mut altered = transaction.clone();
+    altered.gas_payment.budget += 1;
+    let status = send(altered, vec![good.signature().clone()]).await;
+    assert!(status.message().contains("does not verify"), "{status}");
+    // None, and two.
+    let status = send(transaction.clone(), vec![]).await;
+    assert!(status.message().contains("exactly one signature"));
+    let status = send(
+        transaction.clone(),
+        vec![good.signature().clone(), good.signature().clone()],
+    )
+    .await;
+    assert!(status.message().contains("exactly one signature"));
+    // A coin of somebody else.
+    let mut stolen = transaction;
+    stolen.sender = thief_private.public_key().derive_address();
+    stolen.gas_payment.owner = stolen.sender;
+    let signature = thief_private.sign_transaction(&stolen).unwrap();
+    let status = send(stolen, vec![signature]).await;
+    assert!(
+        status.message().contains("not a SUI coin of the sender"),
+        "{status}"
+    );
+    assert!(matches!(
+        user.sign_personal_message(b"hello"),
+        Ok(signature) if chain::wallet::verify_personal_message(
+            &user.address(), b"hello", &signature.to_base64()).is_ok()
+    ));
+    // The good one still works.
+    client.send(&good).await.unwrap();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gas_is_charged_to_the_last_mist() {
+    let (_directory, world) = world().await;
+    let (client, on) = (world.client.clone(), world.deployment.clone());
+    let total = world.handle.supply().total();
+    let user = world.rich(3 * SUI).await;
+    // Several coins, so that they are merged.
+    for _ in 0..3 {
+        world.handle.fund(user.address(), SUI / 10).await.unwrap();
+    }
+    let before = client.balance(user.address()).await.unwrap();
+    assert_eq!(before, 3 * SUI + 3 * (SUI / 10));
+
+    // An abort found by execution, not by simulation: an unstake of another's stake.
+    let owner = world.rich(3 * SUI).await;
+    let staked = client
+        .submit(&owner, &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap();
+    let stake = staked.created("staking::Stake").unwrap();
+    let error = client
+        .build(user.address(), &calls::request_unstake(&on, stake))
+        .await
+        .unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("ENotOwner"));
+
+    let mut aborting = client
+        .build(owner.address(), &calls::request_unstake(&on, stake))
+        .await
+        .unwrap();
+    client
+        .submit(&owner, &calls::transfer(&on, user.address(), 1))
+        .await
+        .unwrap();
+    client
+        .submit(&owner, &calls::request_unstake(&on, stake))
+        .await
+        .unwrap();
+    let (coin, version, digest) = coin_of(&world, owner.address()).await;
+    aborting.gas_payment.objects = vec![sui_sdk_types::ObjectReference::new(coin, version, digest)];
+    let held = client.balance(owner.address()).await.unwrap();
+    let executed = client.send(&owner.sign(aborting).unwrap()).await.unwrap();
+    let Outcome::Aborted(abort) = &executed.outcome else {
+        panic!("{:?}", executed.outcome);
+    };
+    assert_eq!(abort.name, Some("ENotActive"));
+    assert!(executed.created.is_empty() && executed.events.is_empty());
+    let left = client.balance(owner.address()).await.unwrap();
+    assert_eq!(i128::from(held - left), executed.gas.net());
+    assert_eq!(world.handle.supply().total(), total);
+
+    // A budget too small for what is stored: charged, and nothing happened.
+    let mut poor = client
+        .build(user.address(), &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap();
+    poor.gas_payment.budget = 1_000_000;
+    let executed = client.send(&user.sign(poor).unwrap()).await.unwrap();
+    let Outcome::Failed(reason) = &executed.outcome else {
+        panic!("{:?}", executed.outcome);
+    };
+    assert!(reason.contains("budget"), "{reason}");
+    let after = client.balance(user.address()).await.unwrap();
+    assert_eq!(
+        i128::from(before + 1) - executed.gas.net(),
+        i128::from(after)
+    );
+    assert!(
+        client
+            .stakes_of(&on, user.address())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(world.handle.supply().total(), total);
+
+    // Too little SUI is said before anything is signed.
+    let beggar = world.rich(1000).await;
+    let error = client
+        .build(beggar.address(), &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ChainError::InsufficientFunds {
+                available: 1000,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(error.class(), chain::ErrorClass::Chain);
+    assert_eq!(world.handle.supply().total(), total);
+    world.stop().await;
+}
+
+async fn coin_of(world: &World, owner: Address) -> (Address, u64, sui_sdk_types::Digest) {
+    let raw = sui_rpc::Client::new(world.handle.url().as_str()).unwrap();
+    let coins = raw
+        .select_coins(&owner, &sui_sdk_types::StructTag::sui().into(), 1, &[])
+        .await
+        .unwrap();
+    let coin = &coins[0];
+    (
+        coin.object_id().parse().unwrap(),
+        coin.version(),
+        coin.digest().parse().unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_resume_without_gap_or_duplicate_across_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let publisher = Key::generate().unwrap();
+    let users: Vec<Key> = (0..4).map(|_| Key::generate().unwrap()).collect();
+    let funds = users
+        .iter()
+        .chain([&publisher])
+        .map(|key| (key.address(), 50 * SUI))
+        .collect::<Vec<_>>();
+    let mut cursor = Cursor::GENESIS;
+    let mut seen = Vec::new();
+    let mut expected = Vec::new();
+    let mut total = None;
+    let mut height = 0;
+    for round in 0_u64..3 {
+        let world = start(directory.path(), &publisher, funds.clone()).await;
+        let (client, on) = (world.client.clone(), world.deployment.clone());
+        let supply = world.handle.supply().total();
+        assert_eq!(*total.get_or_insert(supply), supply);
+        assert!(
+            world.handle.height() >= height,
+            "nothing acknowledged is lost"
+        );
+        let mut stream = client.events(&on, cursor);
+
+        // Half of it while the stream is away, half of it while it follows.
+        for half in 0..2_u64 {
+            let staked =
+                futures::future::join_all(users.iter().enumerate().map(|(index, user)| {
+                    let amount = SUI + 100 * round + 10 * half + index as u64;
+                    let (client, on) = (client.clone(), on.clone());
+                    async move {
+                        let call = calls::stake(&on, Tier::User, amount);
+                        client.submit(user, &call).await.unwrap();
+                        amount
+                    }
+                }))
+                .await;
+            expected.extend(staked);
+            while seen.len() < expected.len() {
+                let delivery = tokio::time::timeout(Duration::from_secs(20), stream.next())
+                    .await
+                    .expect("an event in time")
+                    .unwrap();
+                assert!(delivery.cursor > cursor);
+                cursor = delivery.cursor;
+                if let Some(emitted) = delivery.emitted
+                    && let Event::Staked(staked) = emitted.event
+                {
+                    assert_eq!(emitted.timestamp_ms, staked.staked_at_ms);
+                    assert_eq!(emitted.sender, staked.owner);
+                    seen.push(staked.amount);
+                }
+            }
+        }
+        height = world.handle.height();
+        drop(stream);
+        world.stop().await;
+    }
+    let mut sorted = (seen.clone(), expected.clone());
+    sorted.0.sort_unstable();
+    sorted.1.sort_unstable();
+    assert_eq!(sorted.0, sorted.1);
+    assert_eq!(seen.len(), 24);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unmodified_client_finds_everything() {
+    use futures::StreamExt as _;
+    let (_directory, mut world) = world().await;
+    let cluster = world.cluster().await;
+    let user = world.rich(5 * SUI).await;
+    let call = calls::stake_and_mint(&world.deployment, SUI, token(cluster, "node-a"));
+    let executed = world.client.submit(&user, &call).await.unwrap();
+    let mut raw = sui_rpc::Client::new(world.handle.url().as_str()).unwrap();
+
+    let info = raw
+        .ledger_client()
+        .get_service_info(proto::GetServiceInfoRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(info.chain_id(), world.deployment.chain);
+
+    // The digests of a transaction, its effects, its events and its checkpoint are what their BCS
+    // hash to, and the checkpoints are a chain.
+    let all = proto::GetTransactionRequest::new(&executed.digest)
+        .with_read_mask(FieldMask::from_str("*"));
+    let found = raw
+        .ledger_client()
+        .get_transaction(all)
+        .await
+        .unwrap()
+        .into_inner();
+    let found = found.transaction();
+    let transaction: sui_sdk_types::Transaction = found.transaction().bcs().deserialize().unwrap();
+    assert_eq!(transaction.digest(), executed.digest);
+    let effects: sui_sdk_types::TransactionEffects = found.effects().bcs().deserialize().unwrap();
+    assert_eq!(effects.digest().to_string(), found.effects().digest());
+    let events: sui_sdk_types::TransactionEvents = found.events().bcs().deserialize().unwrap();
+    let sui_sdk_types::TransactionEffects::V2(effects) = effects else {
+        panic!("effects V2");
+    };
+    assert_eq!(effects.events_digest, Some(events.digest()));
+    for changed in found.effects().changed_objects() {
+        if changed.output_state() == proto::changed_object::OutputObjectState::ObjectWrite {
+            let request = proto::GetObjectRequest::default()
+                .with_object_id(changed.object_id())
+                .with_version(changed.output_version())
+                .with_read_mask(FieldMask::from_str("bcs,digest"));
+            let object = raw
+                .ledger_client()
+                .get_object(request)
+                .await
+                .unwrap()
+                .into_inner();
+            let decoded: sui_sdk_types::Object = object.object().bcs().deserialize().unwrap();
+            assert_eq!(decoded.digest().to_string(), changed.output_digest());
+            assert_eq!(decoded.previous_transaction(), executed.digest);
+        }
+    }
+    let sum: i128 = found
+        .balance_changes()
+        .iter()
+        .map(|change| change.amount().parse::<i128>().unwrap())
+        .sum();
+    assert_eq!(sum, -i128::from(SUI) - executed.gas.net());
+
+    let mut previous = None;
+    for sequence in 0..=info.checkpoint_height() {
+        let request = proto::GetCheckpointRequest::by_sequence_number(sequence)
+            .with_read_mask(FieldMask::from_str("digest,summary.bcs,contents.bcs"));
+        let response = raw
+            .ledger_client()
+            .get_checkpoint(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let checkpoint = response.checkpoint();
+        let summary: sui_sdk_types::CheckpointSummary =
+            checkpoint.summary().bcs().deserialize().unwrap();
+        let contents: sui_sdk_types::CheckpointContents =
+            checkpoint.contents().bcs().deserialize().unwrap();
+        assert_eq!(summary.previous_digest, previous);
+        assert_eq!(summary.content_digest, contents.digest());
+        assert_eq!(summary.digest().to_string(), checkpoint.digest());
+        previous = Some(summary.digest());
+    }
+
+    // Lists, with small pages and in both orders.
+    for limit in [1_u32, 2, 1000] {
+        let mut positions = Vec::new();
+        for ordering in [proto::Ordering::Ascending, proto::Ordering::Descending] {
+            let mut options = proto::QueryOptions::default();
+            options.limit = Some(limit);
+            options.set_ordering(ordering);
+            let request = proto::ListEventsRequest::default()
+                .with_options(options)
+                .with_read_mask(FieldMask::from_str(
+                    "checkpoint,transaction_index,event_index",
+                ));
+            let mut list = Box::pin(raw.list_events(request));
+            let mut found = Vec::new();
+            while let Some(frame) = list.next().await {
+                if let Some(event) = frame.unwrap().event {
+                    found.push((
+                        event.checkpoint(),
+                        event.transaction_index(),
+                        event.event_index(),
+                    ));
+                }
+            }
+            positions.push(found);
+        }
+        let [ascending, mut descending] = <[_; 2]>::try_from(positions).unwrap();
+        descending.reverse();
+        assert!(ascending.len() >= 5);
+        assert!(ascending.is_sorted());
+        assert_eq!(ascending, descending);
+    }
+    let request = proto::ListTransactionsRequest::default().with_filter(
+        proto::TransactionFilter::matching(proto::filter::transaction::move_call(
+            format!("{}::staking::stake", world.deployment.package).as_str(),
+        )),
+    );
+    let mut list = Box::pin(raw.list_transactions(request));
+    let mut count = 0;
+    while let Some(frame) = list.next().await {
+        count += usize::from(frame.unwrap().transaction.is_some());
+    }
+    assert_eq!(count, 1);
+    let mut list = Box::pin(raw.list_checkpoints(proto::ListCheckpointsRequest::default()));
+    let mut count = 0;
+    while let Some(frame) = list.next().await {
+        count += u64::from(frame.unwrap().checkpoint.is_some());
+    }
+    assert!(count > info.checkpoint_height());
+
+    // What is not there, and what is not served.
+    let status = raw
+        .ledger_client()
+        .get_object(proto::GetObjectRequest::new(&Address::from_static(
+            "0xdead",
+        )))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), tonic::Code::NotFound);
+    let status = raw
+        .ledger_client()
+        .get_object(
+            proto::GetObjectRequest::new(&Address::from_static("0x6"))
+                .with_read_mask(FieldMask::from_str("colour")),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    let status = raw
+        .package_client()
+        .get_package(proto::GetPackageRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unimplemented);
+
+    // Signatures are verified for clients that have no cryptography.
+    let signature = user.sign_personal_message(b"hi").unwrap();
+    let mut message = proto::Bcs::serialize(&b"hi".to_vec()).unwrap();
+    message.name = Some("PersonalMessage".to_owned());
+    for (address, valid) in [(user.address(), true), (world.publisher.address(), false)] {
+        let request = proto::VerifySignatureRequest::default()
+            .with_message(message.clone())
+            .with_signature(proto::UserSignature::from(signature.clone()))
+            .with_address(address.to_string());
+        let answer = raw
+            .signature_verification_client()
+            .verify_signature(request)
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(answer.is_valid(), valid);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_senders_stake_at_once() {
+    let (_directory, world) = world().await;
+    let total = world.handle.supply().total();
+    let mut keys = Vec::new();
+    for _ in 0..16 {
+        keys.push(world.rich(20 * SUI).await);
+    }
+    let tasks: Vec<_> = keys
+        .into_iter()
+        .map(|key| {
+            let (client, on) = (world.client.clone(), world.deployment.clone());
+            tokio::spawn(async move {
+                for _ in 0..4 {
+                    let call = calls::stake(&on, Tier::User, SUI);
+                    client.submit(&key, &call).await.unwrap();
+                }
+                client.stakes_of(&on, key.address()).await.unwrap().len()
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 4);
+    }
+    let pool = world.client.pool(&world.deployment).await.unwrap();
+    assert_eq!(pool.total_active, 64 * SUI);
+    assert_eq!(pool.stakes_created, 64);
+    assert_eq!(world.handle.supply().total(), total);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_says_what_to_do() {
+    let (directory, world) = world().await;
+    let shutdown = CancellationToken::new();
+    let attempt = async |config: LedgerConfig| {
+        ledger::serve(config, shutdown.clone())
+            .await
+            .unwrap_err()
+            .to_string()
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut taken = config(elsewhere.path(), &world.publisher, vec![]);
+    taken.listen = world.handle.address();
+    let message = attempt(taken).await;
+    assert!(message.contains("another process") && message.contains("choose another port"));
+    assert_eq!(
+        std::fs::read_dir(elsewhere.path()).unwrap().count(),
+        0,
+        "nothing half-made"
+    );
+
+    let mut remote = config(elsewhere.path(), &world.publisher, vec![]);
+    remote.listen = "0.0.0.0:0".parse().unwrap();
+    assert!(attempt(remote).await.contains("loopback"));
+
+    let same = config(directory.path(), &world.publisher, vec![]);
+    assert!(attempt(same).await.contains("another ledger process"));
+
+    let stranger = Key::generate().unwrap();
+    let publisher = world.publisher.clone();
+    world.stop().await;
+    let other = config(directory.path(), &stranger, vec![]);
+    assert!(attempt(other).await.contains("published by"));
+
+    // A flipped bit in the middle of the log is found and located.
+    let log = directory.path().join("ledger.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    let error = ledger::serve(
+        config(directory.path(), &publisher, vec![]),
+        shutdown.clone(),
+    )
+    .await
+    .unwrap_err();
+    assert!(matches!(error, LedgerError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn epochs_pass_and_time_never_goes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let publisher = Key::generate().unwrap();
+    let mut options = config(
+        directory.path(),
+        &publisher,
+        vec![(publisher.address(), 9 * SUI)],
+    );
+    options.epoch = Duration::from_millis(200);
+    let shutdown = CancellationToken::new();
+    let handle = ledger::serve(options, shutdown.clone()).await.unwrap();
+    let client = Client::connect(&handle.url()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), async {
+        let mut last = 0;
+        while client.epoch().await.unwrap() < 3 {
+            let now = client
+                .checkpoint_time(client.latest_checkpoint().await.unwrap())
+                .await
+                .unwrap();
+            assert!(now >= last);
+            last = now;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("epochs pass");
+    shutdown.cancel();
+    drop(client);
+    handle.stopped().await.unwrap();
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Whatever bytes arrive as a transaction, decoding gives a transaction or an error.
+        #[test]
+        fn bytes_do_not_bring_it_down(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            if let Ok(transaction) = bcs::from_bytes::<sui_sdk_types::Transaction>(&bytes) {
+                prop_assert_eq!(bcs::to_bytes(&transaction).unwrap(), bytes);
+            }
+        }
+    }
+}
