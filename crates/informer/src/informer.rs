@@ -1,0 +1,200 @@
+//! A cache that follows the store, and tells who wants to know of each change.
+// upstream: k8s.io/client-go/tools/cache/{reflector,shared_informer}.go
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::Metadata;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use machinery::Status;
+use registry::api::{Api, TypedEvent, TypedWatch};
+use registry::{ListOptions, Registry, UserInfo};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::IndexBy;
+use crate::{Backoff, Cache, Key};
+
+/// A change of one object.
+#[derive(Debug)]
+pub enum Change<T> {
+    /// It is new.
+    Added(Arc<T>),
+    /// It changed.
+    Updated {
+        /// What it was.
+        old: Arc<T>,
+        /// What it is.
+        new: Arc<T>,
+    },
+    /// It is gone; its last state.
+    Deleted(Arc<T>),
+}
+
+impl<T> Change<T> {
+    /// The object after the change, or its last state.
+    pub fn object(&self) -> &Arc<T> {
+        match self {
+            Self::Added(object) | Self::Deleted(object) => object,
+            Self::Updated { new, .. } => new,
+        }
+    }
+}
+
+type Handler<T> = Box<dyn Fn(&Change<T>) + Send + Sync>;
+
+/// Follows one resource. Made, given indices and handlers, and then run; the cache is shared.
+pub struct Informer<T> {
+    api: Api<T>,
+    cache: Arc<Cache<T>>,
+    handlers: Vec<Handler<T>>,
+    synced: watch::Sender<bool>,
+}
+
+impl<T> Informer<T>
+where
+    T: Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// Of a built-in resource.
+    ///
+    /// # Errors
+    /// When the registry has no such resource.
+    pub fn new(
+        registry: &Registry,
+        group: &str,
+        version: &str,
+        plural: &str,
+    ) -> Result<Self, Status> {
+        Ok(Self {
+            api: registry.api(group, version, plural, UserInfo::system())?,
+            cache: Arc::new(Cache::new(Vec::new())),
+            handlers: Vec::new(),
+            synced: watch::Sender::new(false),
+        })
+    }
+
+    /// Also finds objects by the values that `by` gives for them. Before [`Informer::cache`] is taken.
+    #[must_use]
+    pub fn index(
+        mut self,
+        name: &'static str,
+        by: impl Fn(&T) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        // The cache is this informer's alone until somebody takes it.
+        let mut all: Vec<(&'static str, IndexBy<T>)> = Arc::try_unwrap(self.cache)
+            .map(Cache::into_indices)
+            .unwrap_or_default();
+        all.push((name, Box::new(by)));
+        self.cache = Arc::new(Cache::new(all));
+        self
+    }
+
+    /// Calls `handler` with every change, in order, the initial objects included. It must be quick:
+    /// it puts keys into queues.
+    pub fn on_change(&mut self, handler: impl Fn(&Change<T>) + Send + Sync + 'static) {
+        self.handlers.push(Box::new(handler));
+    }
+
+    /// The cache.
+    #[must_use]
+    pub fn cache(&self) -> Arc<Cache<T>> {
+        Arc::clone(&self.cache)
+    }
+
+    /// Turns true once the cache has everything that there was.
+    #[must_use]
+    pub fn synced(&self) -> watch::Receiver<bool> {
+        self.synced.subscribe()
+    }
+
+    /// Follows the resource until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        let mut failures = 0;
+        loop {
+            let followed = tokio::select! {
+                () = stop.cancelled() => return,
+                followed = self.follow() => followed,
+            };
+            // A watch ends when its history is gone or it was too slow: begin anew.
+            if let Err(status) = followed {
+                let resource = &self.api.resource().plural;
+                tracing::debug!(resource, %status, "the watch ended; it is begun anew");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(backoff.pause(failures)) => {}
+            }
+            failures = failures.saturating_add(1).min(8);
+        }
+    }
+
+    async fn follow(&self) -> Result<(), Status> {
+        let options = ListOptions {
+            watch: true,
+            allow_watch_bookmarks: true,
+            send_initial_events: Some(true),
+            resource_version_match: Some(registry::ResourceVersionMatch::NotOlderThan),
+            ..ListOptions::default()
+        };
+        let mut changes: TypedWatch<T> = self.api.watch(None, &options).await?;
+        let mut initial: Option<HashSet<Key>> = Some(HashSet::new());
+        while let Some(event) = changes.next().await {
+            match event {
+                TypedEvent::Added(object) | TypedEvent::Modified(object) => {
+                    if let Some(seen) = &mut initial {
+                        seen.insert(Key::of(object.metadata()));
+                    }
+                    self.put(object);
+                }
+                TypedEvent::Deleted(object) => self.delete(object),
+                TypedEvent::Bookmark(_, false) => {}
+                TypedEvent::Bookmark(_, true) => {
+                    // What went while nobody watched.
+                    for key in self.cache.keys() {
+                        if initial.as_ref().is_some_and(|seen| !seen.contains(&key))
+                            && let Some(old) = self.cache.remove(&key)
+                        {
+                            self.tell(&Change::Deleted(old));
+                        }
+                    }
+                    initial = None;
+                    self.synced.send_replace(true);
+                }
+                TypedEvent::Error(status) => return Err(status),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, object: T) {
+        let new = Arc::new(object);
+        let change = match self.cache.put(&new) {
+            None => Change::Added(new),
+            Some(old) if old.metadata().resource_version == new.metadata().resource_version => {
+                return;
+            }
+            Some(old) if old.metadata().uid != new.metadata().uid => {
+                // Made anew under the same name while nobody watched.
+                self.tell(&Change::Deleted(old));
+                Change::Added(new)
+            }
+            Some(old) => Change::Updated { old, new },
+        };
+        self.tell(&change);
+    }
+
+    fn delete(&self, object: T) {
+        self.cache.remove(&Key::of(object.metadata()));
+        self.tell(&Change::Deleted(Arc::new(object)));
+    }
+
+    fn tell(&self, change: &Change<T>) {
+        for handler in &self.handlers {
+            handler(change);
+        }
+    }
+}
