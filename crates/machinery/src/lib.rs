@@ -19,6 +19,7 @@ pub mod names;
 pub mod object;
 pub mod options;
 pub mod owner;
+pub mod patch;
 pub mod quantity;
 pub mod status;
 pub mod time;
