@@ -67,6 +67,7 @@ impl UserInfo {
 pub struct RequestContext {
     user: Arc<UserInfo>,
     warnings: Arc<Mutex<Vec<String>>>,
+    duplicate_fields: Arc<Mutex<Vec<String>>>,
 }
 
 impl RequestContext {
@@ -74,7 +75,7 @@ impl RequestContext {
     pub fn new(user: UserInfo) -> Self {
         Self {
             user: Arc::new(user),
-            warnings: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -100,5 +101,14 @@ impl RequestContext {
     /// Takes the warnings gathered so far, in order; the API server sends each as `Warning: 299 - "…"`.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock())
+    }
+
+    /// Tells which fields the body has twice, as the JSON or YAML decoder found them; field validation reports them.
+    pub fn set_duplicate_fields(&self, paths: Vec<String>) {
+        *self.duplicate_fields.lock() = paths;
+    }
+
+    pub(crate) fn take_duplicate_fields(&self) -> Vec<String> {
+        std::mem::take(&mut *self.duplicate_fields.lock())
     }
 }

@@ -1,36 +1,104 @@
 //! Bodies as objects of a kind: type and group checked, unknown fields treated as asked, patches applied.
 
-use machinery::{GroupVersion, Gvk, ObjectExt, Status};
+use machinery::field::{Error, ErrorList, Path};
+use machinery::go::quote;
+use machinery::{GroupKind, GroupVersion, Gvk, ObjectExt, Status, typed};
 use serde_json::{Map, Value};
 
 use crate::context::RequestContext;
 use crate::options::{FieldValidation, Patch};
 use crate::resource::Resource;
 
+/// What is decoded, which decides how an error is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A request's body.
+    Body,
+    /// What a patch made of the stored object.
+    Patched,
+}
+
 /// Checks that a body is an object of the row's kind, and makes it one that the schema knows.
-///
-/// upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go#transformDecodeError
 pub(crate) fn decode(
-    _context: &RequestContext,
+    context: &RequestContext,
     resource: &Resource,
     body: Value,
-    _validation: FieldValidation,
+    validation: FieldValidation,
+    source: Source,
+) -> Result<Value, Status> {
+    decode_as(context, &resource.gvk(), body, validation, source)
+}
+
+/// The same for the kind of a subresource.
+///
+/// upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/{create,rest}.go#transformDecodeError
+pub(crate) fn decode_as(
+    context: &RequestContext,
+    gvk: &Gvk,
+    body: Value,
+    validation: FieldValidation,
+    source: Source,
 ) -> Result<Value, Status> {
     let mut object = match body {
         Value::Object(map) => Value::Object(map),
         Value::Null => Value::Object(Map::new()),
         _ => {
             return Err(Status::bad_request(format!(
-                "the object provided is unrecognized (must be of type {})",
-                resource.kind
+                "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: \
+                 cannot unmarshal array into Go value of type struct",
+                gvk.kind
             )));
         }
     };
-    identify(&mut object, &resource.gvk())?;
-    Ok(object)
+    identify(&mut object, gvk)?;
+    let Some(ty) = schema::lookup(&gvk.group, &gvk.version, &gvk.kind) else {
+        return Ok(object);
+    };
+    let shown = (source == Source::Patched).then(|| object.clone());
+    let refuse = |why: String| match &shown {
+        None => cannot_be_handled(&gvk.version, &gvk.kind, &gvk.kind, &why),
+        Some(patched) => {
+            let errors = ErrorList::from(vec![Error::invalid(
+                &Path::new("patch"),
+                patched.to_string(),
+                why,
+            )]);
+            Status::invalid(&GroupKind::default(), "", &errors)
+        }
+    };
+    let decoded = typed::decode(ty, object).map_err(|e| refuse(e.to_string()))?;
+    let duplicate = context.take_duplicate_fields();
+    match validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => {
+            for warning in typed::warnings(&duplicate, &decoded.unknown) {
+                context.warn(warning);
+            }
+        }
+        FieldValidation::Strict => {
+            if !duplicate.is_empty() || !decoded.unknown.is_empty() {
+                return Err(refuse(typed::strict_error(&duplicate, &decoded.unknown)));
+            }
+        }
+    }
+    Ok(decoded.value)
 }
 
-/// `apiVersion` and `kind` are the row's, or absent and filled in.
+/// Adds what upstream's encoding of the stored kind always has, be it empty.
+pub(crate) fn complete(object: &mut Value) {
+    if let Some(ty) = schema::lookup_api_version(object.api_version(), object.kind()) {
+        typed::complete(ty, object);
+    }
+}
+
+fn cannot_be_handled(version: &str, kind: &str, wanted: &str, why: &str) -> Status {
+    Status::bad_request(format!(
+        "{kind} in version {} cannot be handled as a {wanted}: {why}",
+        quote(version)
+    ))
+}
+
+/// `apiVersion` and `kind` are the wanted ones, or absent and filled in.
 fn identify(object: &mut Value, wanted: &Gvk) -> Result<(), Status> {
     let kind = if object.kind().is_empty() {
         wanted.kind.clone()
@@ -47,35 +115,58 @@ fn identify(object: &mut Value, wanted: &Gvk) -> Result<(), Status> {
         return Ok(());
     }
     let given = GroupVersion::parse(&version).map_err(|e| Status::bad_request(e.to_string()))?;
-    let why = if crate::table::knows_kind(&given.group, &given.version, &kind) {
-        let short = |group: &str| {
-            if group.is_empty() {
-                "core".to_owned()
-            } else {
-                group.split('.').next().unwrap_or(group).to_owned()
-            }
-        };
+    let why = if schema::lookup(&given.group, &given.version, &kind).is_some() {
+        let package = wanted
+            .group
+            .split('.')
+            .next()
+            .filter(|p| !p.is_empty())
+            .unwrap_or("core");
         format!(
-            "converting ({}.{kind}) to ({}.{}): unknown conversion",
-            given.version,
-            short(&wanted.group),
-            wanted.kind
+            "converting ({}.{kind}) to ({package}.{}): unknown conversion",
+            given.version, wanted.kind
         )
     } else {
         format!(
             "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-            machinery::go::quote(&kind),
-            machinery::go::quote(&version)
+            quote(&kind),
+            quote(&version)
         )
     };
-    Err(Status::bad_request(format!(
-        "{kind} in version {} cannot be handled as a {}: {why}",
-        machinery::go::quote(&given.version),
-        wanted.kind
-    )))
+    Err(cannot_be_handled(&given.version, &kind, &wanted.kind, &why))
 }
 
 /// Applies a patch to an object of a kind.
-pub(crate) fn apply_patch(_gvk: &Gvk, _patch: &Patch, object: Value) -> Result<Value, Status> {
-    Ok(object)
+pub(crate) fn apply_patch(_gvk: &Gvk, patch: &Patch, mut object: Value) -> Result<Value, Status> {
+    match patch {
+        Patch::Merge(patch) => {
+            merge(&mut object, patch);
+            Ok(object)
+        }
+        Patch::Json(_) | Patch::Strategic(_) | Patch::Apply(_) => {
+            Err(Status::unsupported_media_type(&[
+                "application/merge-patch+json",
+            ]))
+        }
+    }
+}
+
+/// upstream: RFC 7386
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    if let Value::Object(target) = target {
+        for (name, value) in patch {
+            if value.is_null() {
+                target.shift_remove(name);
+            } else {
+                merge(target.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+    }
 }

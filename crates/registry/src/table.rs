@@ -87,12 +87,3 @@ impl Table {
         groups
     }
 }
-
-/// Whether a kind is one of the built-in rows'.
-pub(crate) fn knows_kind(group: &str, version: &str, kind: &str) -> bool {
-    static TABLE: std::sync::OnceLock<Table> = std::sync::OnceLock::new();
-    TABLE
-        .get_or_init(Table::builtin)
-        .find_kind(group, version, kind)
-        .is_some()
-}

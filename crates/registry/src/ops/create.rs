@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::admission::Operation;
 use crate::context::RequestContext;
+use crate::decode::Source;
 use crate::object::Answer;
 use crate::ops::commit::{self, Outcome, Write};
 use crate::ops::{get, subresource, write};
@@ -42,7 +43,13 @@ pub(crate) async fn create(
         }
         _ => return Err(Status::method_not_allowed()),
     }
-    let mut object = write::body(context, target, body, options.field_validation)?;
+    let mut object = write::body(
+        context,
+        target,
+        body,
+        options.field_validation,
+        Source::Body,
+    )?;
     write::match_name(target, &mut object)?;
     write::match_namespace(target, &mut object)?;
     write::normalise_managed_fields(&mut object);

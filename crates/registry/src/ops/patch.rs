@@ -2,10 +2,11 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 
-use machinery::{ObjectExt, Status};
+use machinery::Status;
 use serde_json::Value;
 
 use crate::context::RequestContext;
+use crate::decode::Source;
 use crate::object::Answer;
 use crate::ops::update::{self, Change};
 use crate::ops::{get, subresource, write};
@@ -54,9 +55,13 @@ pub(crate) fn apply(
     let mut shown = old.clone();
     write::from_storage(resource, &mut shown);
     let patched = apply_to(target, patch, shown)?;
-    let name = patched.name();
-    let mut object = write::body(context, target, patched.clone(), options.field_validation)?;
-    let _ = name;
+    let mut object = write::body(
+        context,
+        target,
+        patched,
+        options.field_validation,
+        Source::Patched,
+    )?;
     write::match_namespace(target, &mut object)?;
     Ok(object)
 }

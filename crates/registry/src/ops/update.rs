@@ -12,6 +12,7 @@ use store::Entry;
 
 use crate::admission::Operation;
 use crate::context::RequestContext;
+use crate::decode::Source;
 use crate::meta;
 use crate::object::{Answer, Object};
 use crate::ops::commit::{self, Outcome, Write};
@@ -41,7 +42,13 @@ pub(crate) async fn update(
     if target.subresource == "scale" {
         return subresource::scale::update(registry, context, target, body, options).await;
     }
-    let mut object = write::body(context, target, body, options.field_validation)?;
+    let mut object = write::body(
+        context,
+        target,
+        body,
+        options.field_validation,
+        Source::Body,
+    )?;
     write::match_name(target, &mut object)?;
     write::match_namespace(target, &mut object)?;
     change(registry, context, target, Change::Replace(object), options).await
@@ -133,7 +140,6 @@ async fn next(
     options: &UpdateOptions,
 ) -> Result<(Value, bool), Status> {
     let resource = &target.resource;
-    let group_resource = resource.group_resource();
     let strategy = &resource.strategy;
     let mut object = match change {
         Change::Replace(object) => {
@@ -209,8 +215,8 @@ async fn next(
         .admission
         .validate(registry, &attributes, Some(&object))
         .await?;
+    crate::decode::complete(&mut object);
     let unchanged = object == *old;
-    let _ = group_resource;
     Ok((object, unchanged))
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::admission::{Attributes, Operation};
 use crate::context::RequestContext;
-use crate::decode::decode;
+use crate::decode::{Source, complete, decode};
 use crate::meta;
 use crate::options::FieldValidation;
 use crate::registry::Registry;
@@ -22,8 +22,9 @@ pub(crate) fn body(
     target: &Target,
     body: Value,
     validation: FieldValidation,
+    source: Source,
 ) -> Result<Value, Status> {
-    let mut object = decode(context, &target.resource, body, validation)?;
+    let mut object = decode(context, &target.resource, body, validation, source)?;
     to_storage(&target.resource, &mut object);
     target.resource.strategy.default(&mut object);
     Ok(object)
@@ -183,6 +184,7 @@ pub(crate) async fn prepare_new(
         ));
     }
     object.remove_at(&["metadata", "resourceVersion"]);
+    complete(&mut object);
     Ok(object)
 }
 
