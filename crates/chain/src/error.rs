@@ -225,11 +225,9 @@ impl ChainError {
 pub(crate) fn is_network(status: &tonic::Status) -> bool {
     use tonic::Code;
     match status.code() {
-        Code::Unavailable
-        | Code::DeadlineExceeded
-        | Code::Cancelled
-        | Code::ResourceExhausted
-        | Code::DataLoss => true,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
+            true
+        }
         // A broken HTTP/2 connection surfaces as `Unknown` or `Internal` with a transport error
         // as its source; a server's own answer has no source.
         Code::Unknown | Code::Internal | Code::Aborted => {

@@ -86,6 +86,9 @@ pub struct Delivery {
     pub emitted: Option<Emitted>,
 }
 
+/// After how long without a frame the ledger is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(5);
+
 type Frames = Pin<Box<dyn Stream<Item = Result<EventStreamFrame, tonic::Status>> + Send>>;
 
 /// Events from a cursor on. Dropping it ends the subscription.
@@ -158,7 +161,17 @@ impl EventStream {
                 }
                 continue;
             }
-            match self.frames.next().await {
+            let frame = tokio::select! {
+                frame = self.frames.next() => frame,
+                () = tokio::time::sleep(QUIET) => {
+                    // A quiet ledger is not a dead one, if it answers.
+                    if self.client.latest_checkpoint().await.is_ok() {
+                        self.last_contact = Instant::now();
+                    }
+                    continue;
+                }
+            };
+            match frame {
                 Some(Ok(frame)) => {
                     self.failures = 0;
                     self.last_contact = Instant::now();
@@ -201,7 +214,8 @@ impl EventStream {
     }
 
     /// When the ledger was last heard of. A consumer that must not act on stale knowledge compares
-    /// it with the clock; a ledger is heard of at least every few seconds.
+    /// it with the clock: while [`EventStream::next`] is being awaited, a ledger that answers is heard
+    /// of every few seconds, however quiet it is.
     #[must_use]
     pub fn last_contact(&self) -> Instant {
         self.last_contact

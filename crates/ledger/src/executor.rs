@@ -30,6 +30,8 @@ pub(crate) enum Request {
     },
     /// See whether the epoch is over.
     Tick,
+    /// Finish what was asked before, and end.
+    Stop,
 }
 
 /// Owner of the log and of the head state. Runs on a thread of its own.
@@ -50,7 +52,7 @@ pub(crate) fn wall_clock_ms() -> u64 {
 }
 
 impl Executor {
-    /// Works until every sender of requests is gone.
+    /// Works until it is told to stop, or every sender of requests is gone.
     pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         loop {
@@ -58,7 +60,11 @@ impl Executor {
             if requests.blocking_recv_many(&mut batch, MAX_BATCH) == 0 {
                 return;
             }
+            let stop = batch.iter().any(|request| matches!(request, Request::Stop));
             self.work(batch.drain(..));
+            if stop {
+                return;
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! The first checkpoint.
 
-use contract_model::{GenesisConfig, genesis};
+use contract_model::layout::staking::TierParams;
+use contract_model::{GenesisConfig, Parameters, genesis};
+use serde::{Deserialize, Serialize};
 use sui_sdk_types::hash::Hasher;
 use sui_sdk_types::{
     Address, ChangedObject, CheckpointSummary, Digest, ExecutionStatus, GasCostSummary, GasPayment,
@@ -20,7 +22,35 @@ pub(crate) const RESERVE: Address =
 /// What begins a log: the options that decide the ids, and the first checkpoint.
 pub(crate) struct Beginning {
     pub(crate) deployment: Deployment,
+    pub(crate) genesis: GenesisRecord,
     pub(crate) record: CheckpointRecord,
+}
+
+/// What genesis was made from, as the log keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GenesisRecord {
+    pub(crate) publisher: Address,
+    seed: Digest,
+    timestamp_ms: u64,
+    funds: Vec<(Address, u64)>,
+    tiers: [TierParams; 3],
+    unbonding_ms: u64,
+}
+
+impl GenesisRecord {
+    /// The same for the model.
+    pub(crate) fn config(&self) -> GenesisConfig {
+        GenesisConfig {
+            publisher: self.publisher,
+            digest: self.seed,
+            timestamp_ms: self.timestamp_ms,
+            funds: self.funds.clone(),
+            parameters: Parameters {
+                tiers: self.tiers.clone(),
+                unbonding_ms: self.unbonding_ms,
+            },
+        }
+    }
 }
 
 /// The system's transaction of this kind: nobody signs it, nobody pays for it.
@@ -69,13 +99,15 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         &options.parameters.tiers,
         options.parameters.unbonding_ms,
     ))?);
-    let made = genesis(&GenesisConfig {
+    let made_from = GenesisRecord {
         publisher: options.publisher,
-        digest: seed.finalize(),
+        seed: seed.finalize(),
         timestamp_ms,
         funds,
-        parameters: options.parameters.clone(),
-    });
+        tiers: options.parameters.tiers.clone(),
+        unbonding_ms: options.parameters.unbonding_ms,
+    };
+    let made = genesis(&made_from.config());
 
     // The ids derive from the options; the transaction holds the objects; the objects name it.
     let mut objects: Vec<Object> = made
@@ -139,6 +171,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
     };
     Ok(Beginning {
         deployment,
+        genesis: made_from,
         record: CheckpointRecord {
             summary,
             transactions,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract_model::LogEntry;
+use contract_model::replay::MoveTest;
 use serde::{Deserialize, Serialize};
 use sui_rpc::proto::sui::rpc::v2::ledger_service_server::LedgerServiceServer;
 use sui_rpc::proto::sui::rpc::v2::signature_verification_service_server::SignatureVerificationServiceServer;
@@ -25,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::executor::{Executor, Request, wall_clock_ms};
 use crate::gas::{Supply, coin_balance};
-use crate::genesis::{self, RESERVE};
+use crate::genesis::{self, GenesisRecord, RESERVE};
 use crate::log::Log;
 use crate::record::CheckpointRecord;
 use crate::service::Services;
@@ -35,17 +36,20 @@ use crate::{Deployment, LedgerConfig, LedgerError};
 /// Requests that may wait for the executor.
 const QUEUE: usize = 1024;
 
+/// How long requests under way may take when the ledger stops.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// First record of a log.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Opening {
-    publisher: Address,
     deployment: Deployment,
+    genesis: GenesisRecord,
 }
 
 /// A running ledger. Dropping it does not stop it; the shutdown token does.
 pub struct Handle {
     address: SocketAddr,
-    deployment: Deployment,
+    opening: Opening,
     services: Services,
     tasks: TaskTracker,
     executor: Option<std::thread::JoinHandle<()>>,
@@ -101,7 +105,7 @@ pub async fn serve(
     .map_err(|error| LedgerError::Stopped {
         reason: error.to_string(),
     })?;
-    let (log, state, deployment) = opened?;
+    let (log, state, opening) = opened?;
 
     let (publish, state) = watch::channel(Arc::new(state));
     let (requests, queue) = mpsc::channel(QUEUE);
@@ -146,15 +150,20 @@ pub async fn serve(
         let incoming =
             tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
         let stopped = shutdown.clone();
-        let result = tonic::transport::Server::builder()
+        let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .add_service(LedgerServiceServer::new(served.clone()))
             .add_service(StateServiceServer::new(served.clone()))
             .add_service(TransactionExecutionServiceServer::new(served.clone()))
             .add_service(SubscriptionServiceServer::new(served.clone()))
             .add_service(SignatureVerificationServiceServer::new(served))
-            .serve_with_incoming_shutdown(incoming, async move { stopped.cancelled().await })
-            .await;
+            .serve_with_incoming_shutdown(incoming, async move { stopped.cancelled().await });
+        // Requests under way are answered; a client that keeps its connection does not hold it up.
+        let late = shutdown.clone();
+        let result = tokio::select! {
+            result = serving => result,
+            () = async { late.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
+        };
         if let Err(error) = result {
             tracing::error!(%error, "the ledger stopped serving");
             shutdown.cancel();
@@ -163,7 +172,7 @@ pub async fn serve(
     tasks.close();
     Ok(Handle {
         address,
-        deployment,
+        opening,
         services,
         tasks,
         executor: Some(executor),
@@ -180,7 +189,7 @@ fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Ledge
 }
 
 /// Reads the log back, or begins one.
-fn open(config: &LedgerConfig) -> Result<(Log, State, Deployment), LedgerError> {
+fn open(config: &LedgerConfig) -> Result<(Log, State, Opening), LedgerError> {
     std::fs::create_dir_all(&config.data_dir).map_err(io(&config.data_dir, "make"))?;
     let path = config.data_dir.join("ledger.log");
     let (mut log, records) = Log::open(&path)?;
@@ -190,30 +199,30 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Deployment), LedgerError> 
         reason,
     };
     let mut records = records.into_iter();
-    let (deployment, state) = match records.next() {
+    let (opening, state) = match records.next() {
         None => {
             let timestamp_ms = config.genesis.timestamp_ms.unwrap_or_else(wall_clock_ms);
             let beginning = genesis::begin(&config.genesis, timestamp_ms)?;
             let opening = Opening {
-                publisher: config.genesis.publisher,
-                deployment: beginning.deployment.clone(),
+                deployment: beginning.deployment,
+                genesis: beginning.genesis,
             };
             // Both in one append: a log has a genesis, or it has nothing.
             log.append(&[bcs::to_bytes(&opening)?, bcs::to_bytes(&beginning.record)?])?;
-            let mut state = State::empty(beginning.deployment.package);
+            let mut state = State::empty(opening.deployment.package);
             state
                 .apply(beginning.record)
                 .map_err(|reason| LedgerError::Genesis { reason })?;
-            (beginning.deployment, state)
+            (opening, state)
         }
         Some((offset, body)) => {
             let opening: Opening =
                 bcs::from_bytes(&body).map_err(|error| corrupt(offset, error.to_string()))?;
-            if opening.publisher != config.genesis.publisher {
+            if opening.genesis.publisher != config.genesis.publisher {
                 return Err(LedgerError::OtherPublisher {
                     path,
                     expected: config.genesis.publisher,
-                    actual: opening.publisher,
+                    actual: opening.genesis.publisher,
                 });
             }
             let mut state = State::empty(opening.deployment.package);
@@ -225,14 +234,14 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Deployment), LedgerError> 
                     .and_then(|()| state.apply(record))
                     .map_err(|reason| corrupt(offset, reason))?;
             }
-            (opening.deployment, state)
+            (opening, state)
         }
     };
-    if state.chain().to_string() != deployment.chain {
+    if state.chain().to_string() != opening.deployment.chain {
         return Err(corrupt(0, "its genesis is another one's".to_owned()));
     }
     let mut json =
-        serde_json::to_vec_pretty(&deployment).map_err(|error| LedgerError::Encoding {
+        serde_json::to_vec_pretty(&opening.deployment).map_err(|error| LedgerError::Encoding {
             what: "the deployment",
             reason: error.to_string(),
         })?;
@@ -241,7 +250,7 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Deployment), LedgerError> 
     let temporary = config.data_dir.join("deployment.json.tmp");
     std::fs::write(&temporary, json).map_err(io(&temporary, "write"))?;
     std::fs::rename(&temporary, &file).map_err(io(&file, "write"))?;
-    Ok((log, state, deployment))
+    Ok((log, state, opening))
 }
 
 impl Handle {
@@ -260,7 +269,7 @@ impl Handle {
     /// Where the contracts are. The same is in `deployment.json` in the data directory.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
-        &self.deployment
+        &self.opening.deployment
     }
 
     /// Where all SUI is now.
@@ -374,6 +383,22 @@ impl Handle {
         Ok(entries)
     }
 
+    /// A Move test that replays everything that the ledger executed and expects the ledger's own
+    /// events and final state: run with the package's tests, it shows that contracts and ledger
+    /// agree.
+    ///
+    /// # Errors
+    /// [`LedgerError::Encoding`] when the log has something that has no form in a Move test.
+    pub fn move_test(&self) -> Result<MoveTest, LedgerError> {
+        let log = self.export_log()?;
+        let state = self.services.now();
+        contract_model::replay::move_test(&self.opening.genesis.config(), &log, Some(&state.world))
+            .map_err(|error| LedgerError::Encoding {
+                what: "the log as a Move test",
+                reason: error.to_string(),
+            })
+    }
+
     /// Waits until everything is stopped after the shutdown token was cancelled: requests that were
     /// accepted are answered, the log is closed.
     ///
@@ -381,10 +406,9 @@ impl Handle {
     /// [`LedgerError::Stopped`] when the executor panicked.
     pub async fn stopped(mut self) -> Result<(), LedgerError> {
         self.tasks.wait().await;
-        let executor = self.executor.take();
-        // The executor ends when nobody can ask it anything any more.
-        drop(self);
-        if let Some(executor) = executor {
+        // The executor answers what it was asked before this. If it is gone already, so be it.
+        let _ = self.services.requests.send(Request::Stop).await;
+        if let Some(executor) = self.executor.take() {
             tokio::task::spawn_blocking(move || executor.join())
                 .await
                 .ok()

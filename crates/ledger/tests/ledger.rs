@@ -753,6 +753,243 @@ async fn epochs_pass_and_time_never_goes_back() {
     handle.stopped().await.unwrap();
 }
 
+/// Every call of the client works on the contracts, and every event and object decodes to what its
+/// BCS was.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_and_every_event() {
+    let (_directory, mut world) = world().await;
+    let cluster = world.cluster().await;
+    let (client, on) = (world.client.clone(), world.deployment.clone());
+    let cap = on.cluster_cap.unwrap();
+    let admin = on.admin_cap.unwrap();
+    let governance = &world.publisher;
+    let kind = TeeKind::SevSnp;
+    let measurement = vec![9; 48];
+    let approval = Approval {
+        kind,
+        measurement: measurement.clone(),
+        source: "v2".to_owned(),
+    };
+    let endpoint = calls::EndpointRegistration {
+        url: "https://127.0.0.1:6443".to_owned(),
+        tls_key_hash: [4; 32],
+        measurement: measurement.clone(),
+        kind,
+    };
+    let url = endpoint.url.clone();
+    for call in [
+        calls::approve_measurement(&on, cap, cluster, approval),
+        calls::register_endpoint(&on, cap, cluster, endpoint),
+        calls::set_tier(&on, admin, Tier::User, SUI / 2, 0),
+        calls::set_unbonding(&on, admin, 60_001),
+    ] {
+        client.submit(governance, &call).await.unwrap();
+    }
+    let seen = client.cluster(&on, cluster).await.unwrap();
+    assert_eq!(seen.endpoints[0].url, url);
+    assert!(seen.allows(kind, &measurement));
+
+    let worker = world.rich(20 * SUI).await;
+    let staked = client
+        .submit(&worker, &calls::stake(&on, Tier::Node, SUI))
+        .await
+        .unwrap();
+    let stake = staked.created("staking::Stake").unwrap();
+    client
+        .submit(&worker, &calls::top_up(&on, stake, 5))
+        .await
+        .unwrap();
+    let mint = calls::create_seal_token(&on, stake, token(cluster, "node-b"));
+    let minted = client.submit(&worker, &mint).await.unwrap();
+    let seal = minted.created("k8s_gateway::SealToken").unwrap();
+    client
+        .submit(&worker, &calls::revoke_seal_token(&on, seal))
+        .await
+        .unwrap();
+    assert!(!client.seal_token(&on, seal).await.unwrap().is_live(0));
+
+    // One that governance revokes, and one that anybody does once its stake does not back it.
+    let second = client
+        .submit(
+            &worker,
+            &calls::stake_and_mint(&on, SUI, token(cluster, "node-c")),
+        )
+        .await
+        .unwrap();
+    let (second_stake, second_token) = (
+        second.created("staking::Stake").unwrap(),
+        second.created("k8s_gateway::SealToken").unwrap(),
+    );
+    let third = client
+        .submit(
+            &worker,
+            &calls::stake_and_mint(&on, SUI, token(cluster, "node-d")),
+        )
+        .await
+        .unwrap();
+    let third_token = third.created("k8s_gateway::SealToken").unwrap();
+    let slash = calls::slash(&on, on.slash_cap.unwrap(), second_stake, 1, "late");
+    client.submit(governance, &slash).await.unwrap();
+    let anybody = world.rich(SUI).await;
+    let unbacked = calls::revoke_unbacked_seal_token(&on, second_token, second_stake);
+    client.submit(&anybody, &unbacked).await.unwrap();
+    let renew = calls::renew_seal_token(
+        &on,
+        third_token,
+        third.created("staking::Stake").unwrap(),
+        None,
+        3_600_000,
+    );
+    client.submit(&worker, &renew).await.unwrap();
+    for call in [
+        calls::admin_revoke_seal_token(&on, admin, third_token),
+        calls::withdraw_treasury(&on, admin, 1),
+        calls::remove_endpoint(&on, cap, cluster, &url),
+        calls::retire_measurement(&on, cap, cluster, kind, &measurement),
+        calls::set_unbonding(&on, admin, 60_000),
+    ] {
+        client.submit(governance, &call).await.unwrap();
+    }
+    client
+        .submit(&worker, &calls::request_unstake(&on, stake))
+        .await
+        .unwrap();
+
+    let mut stream = client.events(&on, Cursor::GENESIS);
+    let mut names = std::collections::BTreeSet::new();
+    let tip = client.latest_checkpoint().await.unwrap();
+    while stream.cursor() < Cursor::end_of(tip) {
+        if let Some(emitted) = stream.next().await.unwrap().emitted {
+            assert!(
+                !matches!(emitted.event, Event::Other { .. }),
+                "{:?}",
+                emitted.event
+            );
+            names.insert(emitted.event.name().to_owned());
+        }
+    }
+    let expected = [
+        "enclave_registry::ClusterCreated",
+        "enclave_registry::EndpointRegistered",
+        "enclave_registry::EndpointRemoved",
+        "enclave_registry::MeasurementApproved",
+        "enclave_registry::MeasurementRetired",
+        "k8s_gateway::GatewayCreated",
+        "k8s_gateway::SealTokenCreated",
+        "k8s_gateway::SealTokenRenewed",
+        "k8s_gateway::SealTokenRevoked",
+        "staking::PoolCreated",
+        "staking::Slashed",
+        "staking::Staked",
+        "staking::TierChanged",
+        "staking::ToppedUp",
+        "staking::TreasuryWithdrawn",
+        "staking::UnbondingChanged",
+        "staking::UnstakeRequested",
+    ];
+    assert_eq!(names.iter().collect::<Vec<_>>(), expected);
+    replay_in_move(&world.handle);
+    world.stop().await;
+}
+
+/// Runs what the ledger executed through Sui's Move compiler and virtual machine, and compares
+/// events and final state.
+fn replay_in_move(handle: &Handle) {
+    let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
+    let test = handle.move_test().unwrap();
+    assert!(test.succeeding > 10);
+    if !contracts.join("node_modules").exists() {
+        let installed = std::process::Command::new("npm")
+            .arg("ci")
+            .current_dir(&contracts)
+            .output()
+            .expect("npm can be started");
+        assert!(installed.status.success(), "npm ci failed: {installed:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replay_tests.move");
+    std::fs::write(&path, &test.source).unwrap();
+    let output = std::process::Command::new("node")
+        .arg(contracts.join("test.mjs"))
+        .arg("--only")
+        .arg(&path)
+        .output()
+        .expect("node can be started");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A copy of the log at any moment is what a killed process leaves behind: it has everything that
+/// was acknowledged before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_ledger_has_what_it_acknowledged() {
+    use std::sync::{Arc, Mutex};
+    let (directory, world) = world().await;
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let stop = CancellationToken::new();
+    let mut writers = Vec::new();
+    for _ in 0..3 {
+        let key = world.rich(50 * SUI).await;
+        let (client, on) = (world.client.clone(), world.deployment.clone());
+        let (acknowledged, stop) = (Arc::clone(&acknowledged), stop.clone());
+        writers.push(tokio::spawn(async move {
+            while !stop.is_cancelled() {
+                let call = calls::transfer(&on, Address::from_static("0xbeef"), 7);
+                let executed = client.submit(&key, &call).await.unwrap();
+                acknowledged.lock().unwrap().push(executed.digest);
+            }
+        }));
+    }
+    let mut images = Vec::new();
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let known = acknowledged.lock().unwrap().clone();
+        let image = std::fs::read(directory.path().join("ledger.log")).unwrap();
+        images.push((known, image));
+    }
+    stop.cancel();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let publisher = world.publisher.clone();
+    let total = world.handle.supply().total();
+    world.stop().await;
+    assert!(images.iter().any(|(known, _)| known.len() > 10));
+    for (known, image) in images {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("ledger.log"), image).unwrap();
+        let world = start(directory.path(), &publisher, vec![]).await;
+        for digest in known {
+            let executed = world.client.lookup(digest).await.unwrap();
+            assert_eq!(executed.unwrap().outcome, Outcome::Success);
+        }
+        assert_eq!(world.handle.supply().total(), total);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stays_connected_does_not_hold_up_stopping() {
+    let (_directory, world) = world().await;
+    let mut stream = world.client.events(&world.deployment, Cursor::GENESIS);
+    stream.next().await.unwrap();
+    let following = tokio::spawn(async move { stream.next().await });
+    world.shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(10), world.handle.stopped())
+        .await
+        .expect("it stops")
+        .unwrap();
+    following.abort();
+    // And a client without a ledger says so, as something to try again.
+    let error = world.client.epoch().await.unwrap_err();
+    assert_eq!(error.class(), chain::ErrorClass::Network);
+    assert!(error.to_string().contains(world.client.url()), "{error}");
+}
+
 mod hostile {
     use proptest::prelude::*;
 
