@@ -105,25 +105,17 @@ pub fn execute(
         }),
     });
     let mut machine = Machine::new(State::new(world, *context), gas_value, &checked.inputs);
+    let finish = Finish {
+        world,
+        context,
+        checked: &checked,
+        budget: gas.budget,
+    };
     match machine.run(transaction) {
-        Ok(results) => {
-            let finish = Finish {
-                world,
-                context,
-                checked: &checked,
-                budget: gas.budget,
-            };
-            Ok(finish
-                .success(machine, results)
-                .unwrap_or_else(|| finish.failure(ExecutionError::InvariantViolation, None)))
-        }
-        Err((error, command)) => Ok(Finish {
-            world,
-            context,
-            checked: &checked,
-            budget: gas.budget,
-        }
-        .failure(error, command)),
+        Ok(results) => Ok(finish
+            .success(machine, results)
+            .unwrap_or_else(|| finish.failure(ExecutionError::InvariantViolation, None))),
+        Err(error) => Ok(finish.failure(error.0, error.1)),
     }
 }
 

@@ -9,9 +9,15 @@
 
 #[path = "model/differential.rs"]
 mod differential;
+#[path = "model/economics.rs"]
+mod economics;
+#[path = "model/events.rs"]
+mod events;
 #[path = "model/execution.rs"]
 mod execution;
 #[path = "model/history.rs"]
 mod history;
 #[path = "model/support.rs"]
 mod support;
+#[path = "model/vectors.rs"]
+mod vectors;

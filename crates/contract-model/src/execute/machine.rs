@@ -93,12 +93,12 @@ impl<'w> Machine<'w> {
     pub(super) fn run(
         &mut self,
         transaction: &ProgrammableTransaction,
-    ) -> Result<Vec<Vec<ReturnValue>>, (ExecutionError, Option<u64>)> {
+    ) -> Result<Vec<Vec<ReturnValue>>, Box<(ExecutionError, Option<u64>)>> {
         let mut returned = Vec::with_capacity(transaction.commands.len());
         for (index, command) in (0u64..).zip(&transaction.commands) {
             let values = self
                 .command(command)
-                .map_err(|error| (error, Some(index)))?;
+                .map_err(|error| Box::new((error, Some(index))))?;
             returned.push(
                 values
                     .iter()
@@ -111,7 +111,8 @@ impl<'w> Machine<'w> {
             self.results
                 .push(values.into_iter().map(|v| Slot::Result(Some(v))).collect());
         }
-        self.check_consumed().map_err(|error| (error, None))?;
+        self.check_consumed()
+            .map_err(|error| Box::new((error, None)))?;
         Ok(returned)
     }
 

@@ -1,6 +1,6 @@
 //! Random histories: valid and invalid calls of several senders while time passes.
 
-use contract_model::{Gas, LogEntry, Outcome, Parameters, execute};
+use contract_model::{Gas, LogEntry, Outcome, Parameters, World, execute};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,7 +21,19 @@ pub struct History {
     pub stakes: Vec<Address>,
     pub tokens: Vec<Address>,
     pub clusters: Vec<(Address, Address, Address)>,
+    /// The last transaction that was executed.
+    pub last: Option<Act>,
+    /// MIST taken for gas so far.
+    pub charged: u64,
     rng: StdRng,
+}
+
+/// An executed transaction: its sender, the world before it, what it did, and when.
+pub struct Act {
+    pub sender: Address,
+    pub before: World,
+    pub outcome: Outcome,
+    pub now: u64,
 }
 
 impl History {
@@ -33,6 +45,8 @@ impl History {
             stakes: Vec::new(),
             tokens: Vec::new(),
             clusters: Vec::new(),
+            last: None,
+            charged: 0,
             rng: StdRng::seed_from_u64(seed),
         }
     }
@@ -90,11 +104,18 @@ impl History {
         };
         // What a ledger would take; the replay must not depend on it.
         if gas.budget > 0 {
-            outcome
-                .charge(i128::from(self.rng.random_range(0..1_000_000)))
-                .unwrap();
+            let charge = self.rng.random_range(0..1_000_000);
+            outcome.charge(i128::from(charge)).unwrap();
+            self.charged += charge;
         }
+        let before = self.chain.world.clone();
         self.chain.world.apply(&outcome);
+        self.last = Some(Act {
+            sender,
+            before,
+            outcome: outcome.clone(),
+            now: context.timestamp_ms,
+        });
         let line = entry.to_line().unwrap();
         self.log.push(LogEntry::from_line(&line).unwrap());
         Some(outcome)
@@ -107,8 +128,9 @@ impl History {
         self.run(sender, &ptb.finish())
     }
 
-    /// One random act.
+    /// One random act. `last` is it, or `None` when nothing was executed.
     pub fn step(&mut self) {
+        self.last = None;
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
         match self.rng.random_range(0..22) {

@@ -158,7 +158,6 @@ pub struct Chain {
     pub genesis: Genesis,
     pub world: World,
     pub now: u64,
-    pub publisher: Address,
     pub sequence: u64,
 }
 
@@ -178,7 +177,6 @@ impl Chain {
             world: genesis.world.clone(),
             genesis,
             now,
-            publisher,
             sequence: 0,
         }
     }

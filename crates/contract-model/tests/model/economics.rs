@@ -1,0 +1,259 @@
+//! Properties of the contracts over random histories, each named after what it rules out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract_model::layout::MoveEvent;
+use contract_model::layout::k8s_gateway::{REVOKED_BY_ADMIN, SealTokenRevoked};
+use contract_model::layout::staking::{
+    STATUS_ACTIVE, STATUS_UNBONDING, Slashed, Stake, Staked, ToppedUp, Withdrawn,
+};
+use contract_model::{Parameters, World};
+use proptest::prelude::*;
+use sui_sdk_types::Address;
+
+use crate::events::Rebuilt;
+use crate::history::{Act, History, PEOPLE};
+use crate::support::{Chain, SUI, abort, address};
+
+const STEPS: usize = 120;
+
+fn events<E: MoveEvent>(act: &Act) -> Vec<E> {
+    let events = act.outcome.events.iter();
+    let events = events.filter(|event| E::is(&event.type_, act.before.package()));
+    events
+        .map(|event| bcs::from_bytes(&event.contents).unwrap())
+        .collect()
+}
+
+/// All MIST that there is.
+fn value(world: &World) -> u64 {
+    let coins = world
+        .objects()
+        .filter_map(|object| world.coin(object.object_id()));
+    let staked = world
+        .views::<Stake>()
+        .into_iter()
+        .map(|stake| stake.balance);
+    coins.chain(staked).sum::<u64>() + world.pool().unwrap().treasury
+}
+
+/// Runs a random history and looks at each executed act and the world after it.
+fn each_act(seed: u64, mut look: impl FnMut(&Act, &World, &History)) {
+    let mut history = History::new(seed);
+    for _ in 0..STEPS {
+        history.step();
+        if let Some(act) = history.last.take() {
+            look(&act, &history.chain.world, &history);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn value_is_conserved_to_the_mist(seed: u64) {
+        let total = u64::from(PEOPLE) * 1_000 * SUI;
+        each_act(seed, |_, world, history| {
+            assert_eq!(value(world) + history.charged, total);
+        });
+    }
+
+    #[test]
+    fn the_pools_totals_are_the_sums_of_its_stakes(seed: u64) {
+        each_act(seed, |_, world, _| {
+            let (pool, stakes) = (world.pool().unwrap(), world.views::<Stake>());
+            let sum = |status| -> u64 {
+                stakes.iter().filter(|s| s.status == status).map(|s| s.balance).sum()
+            };
+            assert_eq!(pool.total_active, sum(STATUS_ACTIVE));
+            assert_eq!(pool.total_unbonding, sum(STATUS_UNBONDING));
+            assert_eq!(pool.total_slashed, stakes.iter().map(|s| s.slashed).sum::<u64>());
+            assert_eq!(pool.stakes_created, stakes.len() as u64);
+            // What is withdrawn or slashed out is empty.
+            assert!(stakes.iter().all(|s| s.status <= STATUS_UNBONDING || s.balance == 0));
+        });
+    }
+
+    #[test]
+    fn withdraw_before_slash(seed: u64) {
+        each_act(seed, |act, _, _| {
+            for withdrawn in events::<Withdrawn>(act) {
+                let stake = act.before.stake(withdrawn.stake_id).unwrap();
+                assert_eq!(stake.status, STATUS_UNBONDING);
+                assert!(act.now >= stake.withdrawable_at_ms);
+                assert!(stake.withdrawable_at_ms >= stake.locked_until_ms + 60_000);
+                assert_eq!((withdrawn.owner, withdrawn.owner), (stake.owner, act.sender));
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_withdraws_more_than_they_put_in_less_slashes(seed: u64) {
+        let mut balances: BTreeMap<Address, i128> = BTreeMap::new();
+        each_act(seed, |act, _, _| {
+            for e in events::<Staked>(act) {
+                *balances.entry(e.owner).or_default() += i128::from(e.amount);
+            }
+            for e in events::<ToppedUp>(act) {
+                *balances.entry(e.owner).or_default() += i128::from(e.amount);
+            }
+            for e in events::<Slashed>(act) {
+                *balances.entry(e.owner).or_default() -= i128::from(e.amount);
+            }
+            for e in events::<Withdrawn>(act) {
+                *balances.entry(e.owner).or_default() -= i128::from(e.amount);
+            }
+            assert!(balances.values().all(|balance| *balance >= 0));
+        });
+    }
+
+    #[test]
+    fn privilege_escalation(seed: u64) {
+        each_act(seed, |act, world, history| {
+            let genesis = &history.chain.genesis;
+            let (before, after) = (act.before.pool().unwrap(), world.pool().unwrap());
+            let governed = before.tiers != after.tiers
+                || before.unbonding_ms != after.unbonding_ms
+                || before.treasury > after.treasury
+                || events::<SealTokenRevoked>(act).iter().any(|e| e.reason == REVOKED_BY_ADMIN);
+            let owns = |cap| {
+                let owner = act.before.get(cap).unwrap().owner();
+                *owner == sui_sdk_types::Owner::Address(act.sender)
+            };
+            assert!(!governed || owns(genesis.admin_cap));
+            assert!(events::<Slashed>(act).is_empty() || owns(genesis.slash_cap));
+            // Nobody else touches a stake or a token of somebody: revoking the unbacked apart.
+            for stake in world.views::<Stake>() {
+                let old = act.before.stake(stake.id);
+                let changed = old.is_some_and(|old| old != stake);
+                assert!(!changed || stake.owner == act.sender || owns(genesis.slash_cap));
+            }
+        });
+    }
+
+    #[test]
+    fn sybil_nodes_on_one_stake_or_one_name_on_two(seed: u64) {
+        each_act(seed, |act, world, _| {
+            let (mut names, mut stakes) = (BTreeSet::new(), BTreeSet::new());
+            for token in world.views::<contract_model::layout::k8s_gateway::SealToken>() {
+                if token.revoked || token.expires_at_ms <= act.now {
+                    continue;
+                }
+                assert!(names.insert((token.cluster_id, token.node_id)));
+                assert!(stakes.insert(token.stake_id));
+            }
+            let gateway = world.gateway().unwrap();
+            assert_eq!(gateway.nodes.size, gateway.stakes.size);
+        });
+    }
+
+    #[test]
+    fn replaying_all_events_rebuilds_the_state(seed: u64) {
+        let mut rebuilt = Rebuilt::default();
+        let mut started = false;
+        each_act(seed, |act, world, history| {
+            if !started {
+                history.chain.genesis.events.iter().for_each(|event| rebuilt.apply(event));
+                started = true;
+            }
+            act.outcome.events.iter().for_each(|event| rebuilt.apply(event));
+            assert_eq!(rebuilt, Rebuilt::of(world));
+        });
+    }
+
+    #[test]
+    fn a_failed_transaction_changes_nothing(seed: u64) {
+        each_act(seed, |act, world, _| {
+            if !act.outcome.is_success() {
+                assert_eq!(Rebuilt::of(&act.before), Rebuilt::of(world));
+                assert!(act.outcome.events.is_empty());
+            }
+        });
+    }
+
+    #[test]
+    fn the_order_of_two_slashes_does_not_matter(a in 1..3 * SUI, b in 1..3 * SUI) {
+        let run = |first, second| {
+            let mut chain = Chain::new(2, Parameters::development());
+            let stake = chain.stake(address(1), 3 * SUI, 0);
+            slash(&mut chain, stake, first);
+            slash(&mut chain, stake, second);
+            let stake = chain.world.stake(stake).unwrap();
+            (stake.balance, stake.slashed, chain.world.pool().unwrap().treasury)
+        };
+        prop_assert_eq!(run(a, b), run(b, a));
+    }
+
+    #[test]
+    fn a_slash_reaches_unbonding_stake(amount in 1..2 * SUI, wait in 0..60_000u64) {
+        let mut chain = Chain::new(2, Parameters::development());
+        let stake = chain.stake(address(1), 2 * SUI, 0);
+        let pool = chain.genesis.pool;
+        chain.run(address(1), |ptb| {
+            let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
+            ptb.call("staking", "request_unstake", arguments);
+        });
+        chain.advance(wait);
+        slash(&mut chain, stake, amount);
+        let withdraw = |chain: &mut Chain| {
+            chain.run(address(1), |ptb| {
+                let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
+                let coin = ptb.call("staking", "withdraw", arguments);
+                ptb.transfer(vec![coin], address(9));
+            })
+        };
+        let early = withdraw(&mut chain);
+        let code = contract_model::abort::staking::STILL_UNBONDING;
+        prop_assert_eq!(abort(&early), Some(("staking".to_owned(), code)));
+        chain.advance(60_000 - wait);
+        prop_assert!(withdraw(&mut chain).is_success());
+        let coins = chain.coins(address(9));
+        prop_assert_eq!(chain.world.coin(coins[0]), Some(2 * SUI - amount));
+    }
+}
+
+fn slash(chain: &mut Chain, stake: Address, amount: u64) {
+    let (cap, pool) = (chain.genesis.slash_cap, chain.genesis.pool);
+    chain.run(address(0), |ptb| {
+        let arguments = vec![
+            ptb.object(cap),
+            ptb.object(pool),
+            ptb.object(stake),
+            ptb.pure(&amount),
+            ptb.pure(&"down"),
+            ptb.clock(),
+        ];
+        ptb.call("staking", "slash", arguments);
+    });
+}
+
+/// A token whose stake is slashed or unbonding stops being valid at once.
+#[test]
+fn token_theft_and_stale_stake() {
+    let mut chain = Chain::new(3, Parameters::development());
+    let (cluster, _) = chain.cluster(address(0), "home");
+    let stake = chain.stake(address(1), SUI, 0);
+    let outcome = chain.token(address(1), stake, cluster, "n0");
+    let token = crate::support::created(&outcome, &chain.world, "SealToken");
+    let pool = chain.genesis.pool;
+    let valid = |chain: &mut Chain| {
+        let outcome = chain.run(address(2), |ptb| {
+            let arguments = vec![
+                ptb.object_as(token, false),
+                ptb.object_as(pool, false),
+                ptb.object_as(stake, false),
+                ptb.clock(),
+            ];
+            ptb.call("k8s_gateway", "is_valid", arguments);
+        });
+        outcome.results[0][0].contents == [1]
+    };
+    assert!(valid(&mut chain));
+    slash(&mut chain, stake, 1);
+    assert!(!valid(&mut chain));
+    // Somebody else can neither mint on the stake nor revoke the token.
+    let theft = chain.token(address(2), stake, cluster, "n1");
+    let code = contract_model::abort::k8s_gateway::NOT_OWNER;
+    assert_eq!(abort(&theft), Some(("k8s_gateway".to_owned(), code)));
+}

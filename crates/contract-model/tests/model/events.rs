@@ -1,0 +1,222 @@
+//! The state as an observer rebuilds it from events alone.
+
+use std::collections::BTreeMap;
+
+use contract_model::World;
+use contract_model::layout::enclave_registry as registry;
+use contract_model::layout::k8s_gateway as gateway;
+use contract_model::layout::staking;
+use contract_model::layout::{MoveEvent, MoveType};
+use sui_sdk_types::{Address, Event};
+
+/// All objects of the package, from the events so far.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rebuilt {
+    pub pool: Option<staking::StakingPool>,
+    pub stakes: BTreeMap<Address, staking::Stake>,
+    pub tokens: BTreeMap<Address, gateway::SealToken>,
+    pub clusters: BTreeMap<Address, registry::Cluster>,
+}
+
+fn decode<E: MoveEvent>(event: &Event) -> Option<E> {
+    let same = event.type_.name().as_str() == E::NAME && event.module.as_str() == E::MODULE;
+    same.then(|| bcs::from_bytes(&event.contents).unwrap())
+}
+
+impl Rebuilt {
+    /// As the world has it.
+    pub fn of(world: &World) -> Self {
+        fn by_id<T: contract_model::layout::MoveObject>(world: &World) -> BTreeMap<Address, T> {
+            world
+                .views::<T>()
+                .into_iter()
+                .map(|o| (o.id(), o))
+                .collect()
+        }
+        Self {
+            pool: world.pool(),
+            stakes: by_id(world),
+            tokens: by_id(world),
+            clusters: by_id(world),
+        }
+    }
+
+    fn pool(&mut self) -> &mut staking::StakingPool {
+        self.pool.as_mut().unwrap()
+    }
+
+    fn stake(&mut self, id: Address) -> &mut staking::Stake {
+        self.stakes.get_mut(&id).unwrap()
+    }
+
+    /// Takes an event in. An event of an unknown type is an error.
+    pub fn apply(&mut self, event: &Event) {
+        let known = self.staking(event) || self.gateway(event) || self.registry(event);
+        assert!(known, "unknown event {}", event.type_);
+    }
+
+    fn staking(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<staking::PoolCreated>(event) {
+            self.pool = Some(staking::StakingPool {
+                id: e.pool_id,
+                version: 1,
+                tiers: e.tiers,
+                unbonding_ms: e.unbonding_ms,
+                total_active: 0,
+                total_unbonding: 0,
+                total_slashed: 0,
+                stakes_created: 0,
+                treasury: 0,
+            });
+        } else if let Some(e) = decode::<staking::TierChanged>(event) {
+            self.pool().tiers[usize::from(e.tier)] = staking::TierParams {
+                minimum: e.minimum,
+                lockup_ms: e.lockup_ms,
+            };
+        } else if let Some(e) = decode::<staking::UnbondingChanged>(event) {
+            self.pool().unbonding_ms = e.unbonding_ms;
+        } else if let Some(e) = decode::<staking::Staked>(event) {
+            let stake = staking::Stake {
+                id: e.stake_id,
+                owner: e.owner,
+                tier: e.tier,
+                status: staking::STATUS_ACTIVE,
+                balance: e.amount,
+                slashed: 0,
+                staked_at_ms: e.staked_at_ms,
+                locked_until_ms: e.locked_until_ms,
+                withdrawable_at_ms: 0,
+            };
+            self.pool().total_active += e.amount;
+            self.pool().stakes_created += 1;
+            self.stakes.insert(e.stake_id, stake);
+        } else if let Some(e) = decode::<staking::ToppedUp>(event) {
+            self.stake(e.stake_id).balance = e.balance;
+            self.pool().total_active += e.amount;
+        } else if let Some(e) = decode::<staking::UnstakeRequested>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.status = staking::STATUS_UNBONDING;
+            stake.withdrawable_at_ms = e.withdrawable_at_ms;
+            self.pool().total_active -= e.amount;
+            self.pool().total_unbonding += e.amount;
+        } else if let Some(e) = decode::<staking::Withdrawn>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.status = staking::STATUS_WITHDRAWN;
+            stake.balance = 0;
+            stake.withdrawable_at_ms = 0;
+            self.pool().total_unbonding -= e.amount;
+        } else if let Some(e) = decode::<staking::Slashed>(event) {
+            let stake = self.stake(e.stake_id);
+            let was_active = stake.status == staking::STATUS_ACTIVE;
+            stake.balance = e.remaining;
+            stake.slashed += e.amount;
+            stake.status = e.status;
+            if e.status == staking::STATUS_SLASHED_OUT {
+                stake.withdrawable_at_ms = 0;
+            }
+            let pool = self.pool();
+            if was_active {
+                pool.total_active -= e.amount;
+            } else {
+                pool.total_unbonding -= e.amount;
+            }
+            pool.total_slashed += e.amount;
+            pool.treasury += e.amount;
+        } else if let Some(e) = decode::<staking::TreasuryWithdrawn>(event) {
+            self.pool().treasury = e.remaining;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn gateway(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<gateway::SealTokenCreated>(event) {
+            let token = gateway::SealToken {
+                id: e.token_id,
+                stake_id: e.stake_id,
+                owner: e.owner,
+                cluster_id: e.cluster_id,
+                node_id: e.node_id,
+                node_key: e.node_key,
+                commitment: e.commitment,
+                permissions: e.permissions,
+                endpoint: e.endpoint,
+                issued_at_ms: e.issued_at_ms,
+                expires_at_ms: e.expires_at_ms,
+                revoked: false,
+                generation: 0,
+            };
+            self.tokens.insert(e.token_id, token);
+        } else if let Some(e) = decode::<gateway::SealTokenRenewed>(event) {
+            let token = self.tokens.get_mut(&e.token_id).unwrap();
+            token.commitment = e.commitment;
+            token.permissions = e.permissions;
+            token.issued_at_ms = e.issued_at_ms;
+            token.expires_at_ms = e.expires_at_ms;
+            token.generation = e.generation;
+        } else if let Some(e) = decode::<gateway::SealTokenRevoked>(event) {
+            self.tokens.get_mut(&e.token_id).unwrap().revoked = true;
+        } else {
+            return event.type_.name().as_str() == gateway::GatewayCreated::NAME;
+        }
+        true
+    }
+
+    fn registry(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<registry::ClusterCreated>(event) {
+            let cluster = registry::Cluster {
+                id: e.cluster_id,
+                version: 1,
+                name: e.name,
+                measurements: Vec::new(),
+                endpoints: Vec::new(),
+            };
+            self.clusters.insert(e.cluster_id, cluster);
+        } else if let Some(e) = decode::<registry::MeasurementApproved>(event) {
+            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
+            let entry = registry::Measurement {
+                kind: e.kind,
+                bytes: e.measurement,
+                source: e.source,
+                approved_at_ms: e.approved_at_ms,
+                retired: false,
+            };
+            let known = cluster
+                .measurements
+                .iter_mut()
+                .find(|m| m.kind == entry.kind && m.bytes == entry.bytes);
+            match known {
+                Some(known) => *known = entry,
+                None => cluster.measurements.push(entry),
+            }
+        } else if let Some(e) = decode::<registry::MeasurementRetired>(event) {
+            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
+            for entry in &mut cluster.measurements {
+                if entry.kind == e.kind && entry.bytes == e.measurement {
+                    entry.retired = true;
+                }
+            }
+        } else if let Some(e) = decode::<registry::EndpointRegistered>(event) {
+            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
+            let endpoint = registry::Endpoint {
+                url: e.url,
+                tls_key_hash: e.tls_key_hash,
+                measurement: e.measurement,
+                kind: e.kind,
+                registered_at_ms: e.registered_at_ms,
+            };
+            let known = cluster.endpoints.iter_mut().find(|p| p.url == endpoint.url);
+            match known {
+                Some(known) => *known = endpoint,
+                None => cluster.endpoints.push(endpoint),
+            }
+        } else if let Some(e) = decode::<registry::EndpointRemoved>(event) {
+            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
+            cluster.endpoints.retain(|endpoint| endpoint.url != e.url);
+        } else {
+            return false;
+        }
+        true
+    }
+}

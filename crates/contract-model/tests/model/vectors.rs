@@ -1,0 +1,319 @@
+//! `tests/vectors/layouts.json`: one encoded example of every object and event. Whoever decodes
+//! these types on their own tests against that file. `UPDATE_VECTORS=1` writes it anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use contract_model::layout::MoveType;
+use contract_model::layout::enclave_registry::*;
+use contract_model::layout::framework::Table;
+use contract_model::layout::k8s_gateway::*;
+use contract_model::layout::staking::*;
+use serde::{Deserialize, Serialize};
+use sui_sdk_types::Address;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Vector {
+    /// BCS in hexadecimal.
+    bcs: String,
+    /// The fields, as serde names them; addresses in hexadecimal, bytes as arrays.
+    value: serde_json::Value,
+}
+
+fn id(byte: u8) -> Address {
+    Address::new([byte; 32])
+}
+
+struct Vectors(BTreeMap<String, Vector>);
+
+impl Vectors {
+    fn add<T: MoveType + PartialEq + std::fmt::Debug>(&mut self, value: T) {
+        let bytes = bcs::to_bytes(&value).unwrap();
+        assert_eq!(bcs::from_bytes::<T>(&bytes).unwrap(), value);
+        let vector = Vector {
+            bcs: hex::encode(bytes),
+            value: serde_json::to_value(&value).unwrap(),
+        };
+        let name = format!("{}::{}", T::MODULE, T::NAME);
+        assert!(self.0.insert(name, vector).is_none());
+    }
+}
+
+fn vectors() -> BTreeMap<String, Vector> {
+    let mut all = Vectors(BTreeMap::new());
+    staking(&mut all);
+    gateway(&mut all);
+    registry(&mut all);
+    all.0
+}
+
+fn staking(all: &mut Vectors) {
+    let tiers = vec![
+        TierParams {
+            minimum: 1_000_000_000,
+            lockup_ms: 86_400_000,
+        },
+        TierParams {
+            minimum: 2,
+            lockup_ms: 3,
+        },
+    ];
+    all.add(AdminCap { id: id(1) });
+    all.add(SlashCap { id: id(2) });
+    all.add(StakingPool {
+        id: id(3),
+        version: 1,
+        tiers: tiers.clone(),
+        unbonding_ms: 60_000,
+        total_active: 4,
+        total_unbonding: 5,
+        total_slashed: 6,
+        stakes_created: 7,
+        treasury: 8,
+    });
+    all.add(Stake {
+        id: id(4),
+        owner: id(5),
+        tier: TIER_ADMIN,
+        status: STATUS_UNBONDING,
+        balance: 10,
+        slashed: 11,
+        staked_at_ms: 12,
+        locked_until_ms: 13,
+        withdrawable_at_ms: 14,
+    });
+    all.add(PoolCreated {
+        pool_id: id(3),
+        tiers,
+        unbonding_ms: 60_000,
+    });
+    all.add(TierChanged {
+        pool_id: id(3),
+        tier: 1,
+        minimum: 15,
+        lockup_ms: 16,
+    });
+    all.add(UnbondingChanged {
+        pool_id: id(3),
+        unbonding_ms: 17,
+    });
+    all.add(Staked {
+        stake_id: id(4),
+        owner: id(5),
+        tier: 0,
+        amount: 18,
+        staked_at_ms: 19,
+        locked_until_ms: 20,
+    });
+    all.add(ToppedUp {
+        stake_id: id(4),
+        owner: id(5),
+        amount: 21,
+        balance: 22,
+    });
+    all.add(UnstakeRequested {
+        stake_id: id(4),
+        owner: id(5),
+        amount: 23,
+        withdrawable_at_ms: 24,
+    });
+    all.add(Withdrawn {
+        stake_id: id(4),
+        owner: id(5),
+        amount: 25,
+    });
+    all.add(Slashed {
+        stake_id: id(4),
+        owner: id(5),
+        amount: 26,
+        remaining: 27,
+        status: STATUS_ACTIVE,
+        reason: "downtime".to_owned(),
+        at_ms: 28,
+    });
+    all.add(TreasuryWithdrawn {
+        pool_id: id(3),
+        amount: 29,
+        remaining: 30,
+    });
+    all.add(PoolMigrated {
+        pool_id: id(3),
+        version: 2,
+    });
+}
+
+fn gateway(all: &mut Vectors) {
+    all.add(Gateway {
+        id: id(6),
+        version: 1,
+        nodes: Table { id: id(7), size: 1 },
+        stakes: Table { id: id(8), size: 1 },
+        tokens_created: 31,
+    });
+    all.add(SealToken {
+        id: id(9),
+        stake_id: id(4),
+        owner: id(5),
+        cluster_id: id(10),
+        node_id: "worker-0".to_owned(),
+        node_key: vec![11; 32],
+        commitment: vec![12; 32],
+        permissions: PERMISSION_JOIN | PERMISSION_WORKLOADS,
+        endpoint: "https://control.example:6443".to_owned(),
+        issued_at_ms: 32,
+        expires_at_ms: 33,
+        revoked: true,
+        generation: 34,
+    });
+    all.add(GatewayCreated { gateway_id: id(6) });
+    all.add(SealTokenCreated {
+        token_id: id(9),
+        stake_id: id(4),
+        owner: id(5),
+        cluster_id: id(10),
+        node_id: "worker-0".to_owned(),
+        node_key: vec![11; 32],
+        commitment: vec![12; 32],
+        permissions: 7,
+        endpoint: String::new(),
+        issued_at_ms: 35,
+        expires_at_ms: 36,
+    });
+    all.add(SealTokenRenewed {
+        token_id: id(9),
+        stake_id: id(4),
+        commitment: vec![13; 32],
+        permissions: 3,
+        issued_at_ms: 37,
+        expires_at_ms: 38,
+        generation: 39,
+    });
+    all.add(SealTokenRevoked {
+        token_id: id(9),
+        stake_id: id(4),
+        reason: REVOKED_UNBACKED,
+        at_ms: 40,
+    });
+    all.add(GatewayMigrated {
+        gateway_id: id(6),
+        version: 2,
+    });
+}
+
+fn registry(all: &mut Vectors) {
+    let measurement = Measurement {
+        kind: KIND_NITRO,
+        bytes: vec![14; 48],
+        source: "commit 0123".to_owned(),
+        approved_at_ms: 41,
+        retired: false,
+    };
+    let endpoint = Endpoint {
+        url: "https://control.example:6443".to_owned(),
+        tls_key_hash: vec![15; 32],
+        measurement: vec![14; 48],
+        kind: KIND_NITRO,
+        registered_at_ms: 42,
+    };
+    all.add(Cluster {
+        id: id(10),
+        version: 1,
+        name: "home".to_owned(),
+        measurements: vec![measurement],
+        endpoints: vec![endpoint],
+    });
+    all.add(ClusterCap {
+        id: id(16),
+        cluster_id: id(10),
+    });
+    all.add(ClusterCreated {
+        cluster_id: id(10),
+        cap_id: id(16),
+        name: "home".to_owned(),
+        creator: id(5),
+    });
+    all.add(MeasurementApproved {
+        cluster_id: id(10),
+        kind: KIND_TDX,
+        measurement: vec![17; 48],
+        source: "commit 4567".to_owned(),
+        approved_at_ms: 43,
+    });
+    all.add(MeasurementRetired {
+        cluster_id: id(10),
+        kind: KIND_TDX,
+        measurement: vec![17; 48],
+        at_ms: 44,
+    });
+    all.add(EndpointRegistered {
+        cluster_id: id(10),
+        url: "https://control.example:6443".to_owned(),
+        tls_key_hash: vec![15; 32],
+        measurement: vec![17; 48],
+        kind: KIND_TDX,
+        registered_at_ms: 45,
+    });
+    all.add(EndpointRemoved {
+        cluster_id: id(10),
+        url: "https://control.example:6443".to_owned(),
+        at_ms: 46,
+    });
+    all.add(ClusterMigrated {
+        cluster_id: id(10),
+        version: 2,
+    });
+}
+
+#[test]
+fn layouts_are_those_of_the_vectors() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts.json");
+    let vectors = vectors();
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            serde_json::to_string_pretty(&vectors).unwrap() + "\n",
+        )
+        .unwrap();
+    }
+    let stored = std::fs::read_to_string(path).unwrap();
+    let stored: BTreeMap<String, Vector> = serde_json::from_str(&stored).unwrap();
+    assert_eq!(stored, vectors);
+}
+
+/// `abort.rs` has the Move modules' codes, all of them, under the same names.
+#[test]
+fn abort_codes_are_those_of_the_move_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rust = std::fs::read_to_string(root.join("src/abort.rs")).unwrap();
+    for module in ["staking", "k8s_gateway", "enclave_registry"] {
+        let source = root.join(format!("../../contracts/sources/{module}.move"));
+        let source = std::fs::read_to_string(source).unwrap();
+        let in_move: BTreeMap<String, u64> = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("const E")?.strip_suffix(';'))
+            .filter_map(|line| line.split_once(": u64 = "))
+            .map(|(name, code)| (screaming(name), code.parse().unwrap()))
+            .collect();
+        let start = rust.find(&format!("pub mod {module} {{")).unwrap();
+        let end = start + rust[start..].find("\n}").unwrap();
+        let in_rust: BTreeMap<String, u64> = rust[start..end]
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("pub const ")?.strip_suffix(';'))
+            .filter_map(|line| line.split_once(": u64 = "))
+            .map(|(name, code)| (name.to_owned(), code.parse().unwrap()))
+            .collect();
+        assert_eq!(in_move, in_rust, "{module}");
+    }
+}
+
+fn screaming(camel: &str) -> String {
+    let mut name = String::new();
+    for letter in camel.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
