@@ -38,7 +38,7 @@ mod virtual_resource;
 pub use authn::gate::{CertificateIdentity, IdentityGate, OpenGate, Refusal};
 pub use body::{Body, BoxError};
 pub use connection::{ConnectionInfo, Exporter};
-pub use health::{CheckFailure, HealthCheck};
+pub use health::{CheckFailure, FnCheck, HealthCheck};
 pub use limits::Limits;
 pub use node_connector::{DirectConnector, NodeConnectError, NodeConnector, NodeStream, NoNodes};
 pub use server::{BuildError, ServeError, Server, ServerBuilder};

@@ -45,7 +45,7 @@ struct WatchLabels {
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    durations: Family<DurationLabels, Histogram>,
+    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     watchers: Family<WatchLabels, Gauge>,
 }
 
@@ -56,7 +56,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
-        let durations = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let durations = Family::<DurationLabels, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
         let watchers = Family::default();
         // prometheus-client appends `_total` itself.
         registry.register("apiserver_request", "Requests by verb, resource and code", requests.clone());
@@ -109,6 +109,10 @@ impl Metrics {
             Err(error) => respond::status(&machinery::Status::internal(error)),
         }
     }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
 }
 
 /// See [`Metrics::watching`].

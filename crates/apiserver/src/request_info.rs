@@ -7,36 +7,35 @@ use machinery::options::Query;
 
 /// The parsed request line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestInfo {
+pub(crate) struct RequestInfo {
     /// Whether the path is one of `/api/<version>/...` or `/apis/<group>/<version>/...` with a resource.
-    pub is_resource: bool,
+    pub(crate) is_resource: bool,
     /// The decoded path.
-    pub path: String,
+    pub(crate) path: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; off the API the
     /// lower-case method.
-    pub verb: String,
+    pub(crate) verb: String,
     /// API group, empty for core.
-    pub group: String,
+    pub(crate) group: String,
     /// API version.
-    pub version: String,
+    pub(crate) version: String,
     /// Namespace, empty for none or all.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Plural resource.
-    pub resource: String,
+    pub(crate) resource: String,
     /// Subresource.
-    pub subresource: String,
+    pub(crate) subresource: String,
     /// Object name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether the name stands in the path (a `list` may have one from its field selector).
-    pub named_in_path: bool,
+    pub(crate) named_in_path: bool,
     /// What follows the subresource (`proxy/<path>`), with its leading slash when anything follows.
-    pub rest: String,
+    pub(crate) rest: String,
 }
 
 impl RequestInfo {
     /// Parses a request. `query` decides between list and watch.
-    #[must_use]
-    pub fn parse(method: &http::Method, raw_path: &str, query: &Query) -> Self {
+    pub(crate) fn parse(method: &http::Method, raw_path: &str, query: &Query) -> Self {
         let path = percent_decode_str(raw_path).decode_utf8_lossy().into_owned();
         let mut info = Self { verb: method.as_str().to_ascii_lowercase(), ..Self::default() };
         // Split before decoding would keep an encoded slash in a segment; upstream splits the decoded path.
@@ -112,8 +111,7 @@ impl RequestInfo {
 
     /// Whether the deadline and the in-flight limits do not apply.
     // upstream: cmd/kube-apiserver/app/options.go#BasicLongRunningRequestCheck
-    #[must_use]
-    pub fn is_long_running(&self, query: &Query) -> bool {
+    pub(crate) fn is_long_running(&self, query: &Query) -> bool {
         self.is_resource
             && (self.verb == "watch"
                 || matches!(self.subresource.as_str(), "exec" | "attach" | "portforward" | "proxy")
@@ -121,8 +119,7 @@ impl RequestInfo {
     }
 
     /// Whether it only reads.
-    #[must_use]
-    pub fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         matches!(self.verb.as_str(), "get" | "list" | "watch" | "head" | "options")
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn status(status: &Status) -> Reply {
 /// The same in another encoding.
 pub(crate) fn status_as(status: &Status, body: Bytes, content_type: &'static str) -> Reply {
     let code = match status.code {
-        0 if status.status == "Success" => StatusCode::OK,
+        0 if status.status == machinery::status::Outcome::Success => StatusCode::OK,
         code => StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
     };
     let mut response = reply(code, content_type, body);

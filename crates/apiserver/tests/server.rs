@@ -1,0 +1,15 @@
+//! The server over a store in memory, driven by real clients and by hostile ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "server/apidiff.rs"]
+mod apidiff;
+#[path = "server/attacks.rs"]
+mod attacks;
+#[path = "server/harness.rs"]
+mod harness;
+#[path = "server/http.rs"]
+mod http_behaviour;
+#[path = "server/kubectl.rs"]
+mod kubectl;
+#[path = "server/node.rs"]
+mod node;
