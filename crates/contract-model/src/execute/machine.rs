@@ -53,7 +53,9 @@ pub(super) struct Machine<'w> {
     pub(super) results: Vec<Vec<Slot>>,
 }
 
-/// An execution error, with the argument's position where the error has one.
+/// An error with the index of the command that it arose in, where it has one.
+pub(super) type Located = (ExecutionError, Option<u64>);
+
 type Fallible<T> = Result<T, ExecutionError>;
 
 impl<'w> Machine<'w> {
@@ -93,7 +95,7 @@ impl<'w> Machine<'w> {
     pub(super) fn run(
         &mut self,
         transaction: &ProgrammableTransaction,
-    ) -> Result<Vec<Vec<ReturnValue>>, Box<(ExecutionError, Option<u64>)>> {
+    ) -> Result<Vec<Vec<ReturnValue>>, Box<Located>> {
         let mut returned = Vec::with_capacity(transaction.commands.len());
         for (index, command) in (0u64..).zip(&transaction.commands) {
             let values = self
