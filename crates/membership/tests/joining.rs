@@ -661,7 +661,8 @@ async fn logins_of_others_without_stake_or_relayed_are_refused() {
         let refused = login(&world, signer, address, stake, |_| {}).await;
         assert_eq!(refused.unwrap_err().code, code);
     }
-    let changes: [(fn(&mut UserLogin), R); 4] = [
+    type Change = fn(&mut UserLogin);
+    let changes: [(Change, R); 4] = [
         (
             |login| login.challenge = Bytes32::random(),
             R::ChallengeUnknown,
