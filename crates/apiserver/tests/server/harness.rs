@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
-use registry::{CreateOptions, ListOptions, Registry, RegistryOptions, RequestContext, Target, WatchEvent};
+use registry::{CreateOptions, ListOptions, Registry, RegistryOptions, RequestContext, WatchEvent};
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ pub async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) 
     let keys = SealingKeys::new("test", 1, &Zeroizing::new([7; 32]));
     let store = Store::open(MemoryLog::new(), keys, SystemClock, store::Options::default()).await.unwrap();
     let registry = Registry::new(store, RegistryOptions::default());
-    registry::bootstrap::run(&registry).await.unwrap();
+    bootstrap(&registry).await;
     let ca = Ca::new();
     let serving = ca.serving();
     let tls = ServingTls::new(vec![serving.certificate.clone()], serving.key_der(), vec![ca.der.clone()]).unwrap();
@@ -184,6 +184,29 @@ async fn namespaces(registry: Registry, ca: String, stop: CancellationToken) {
             let target = target(plural, Some(name));
             let _ = registry.create(&context, &target, object, &CreateOptions::default()).await;
         }
+    }
+}
+
+async fn bootstrap(registry: &Registry) {
+    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        let target = registry.target("", "v1", "namespaces", None, "").unwrap();
+        registry.create(&RequestContext::system(), &target, json!({"metadata": {"name": name}}), &CreateOptions::default()).await.unwrap();
+    }
+    let rbac = |plural: &str| registry.target("rbac.authorization.k8s.io", "v1", plural, None, "").unwrap();
+    for (plural, object) in [
+        ("clusterroles", json!({"metadata": {"name": "public-info-viewer"}, "rules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/readyz/*", "/version", "/version/"]}]})),
+        ("clusterroles", json!({"metadata": {"name": "cluster-admin"}, "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]})),
+        ("clusterroles", json!({"metadata": {"name": "view"}, "rules": [{"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["configmaps"]}]})),
+        ("clusterroles", json!({"metadata": {"name": "basic-user"}, "rules": [
+            {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
+            {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
+            {"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]}]})),
+        ("clusterrolebindings", json!({"metadata": {"name": "public-info-viewer"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "public-info-viewer"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}]})),
+        ("clusterrolebindings", json!({"metadata": {"name": "basic-user"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "basic-user"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}]})),
+    ] {
+        registry.create(&RequestContext::system(), &rbac(plural), object, &CreateOptions::default()).await.unwrap();
     }
 }
 
