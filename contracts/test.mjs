@@ -8,6 +8,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
+import { isCurrent } from "./build.mjs";
 import { PACKAGE, packageFiles, test } from "./move.mjs";
 
 const only = process.argv.includes("--only");
@@ -24,6 +25,10 @@ try {
     process.exit(result.category === "compile" || result.category === "test_runner" ? 1 : 2);
   }
   console.log(result.output.trimEnd());
+  if (!only && !(await isCurrent())) {
+    console.error("contracts: bytecode.json is not what the sources compile to: node build.mjs");
+    process.exit(1);
+  }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`contracts: ${result.passed ? "all tests passed" : "FAILED"} in ${seconds} s`);
   process.exit(result.passed ? 0 : 1);

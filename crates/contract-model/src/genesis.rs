@@ -1,7 +1,8 @@
 //! The world in which the package has just been published.
 
-use sui_sdk_types::{Address, Digest, Event, Identifier, MovePackage, Object, ObjectData, Owner};
+use sui_sdk_types::{Address, Digest, Event, Identifier, Object, ObjectData, Owner};
 
+use crate::bytecode;
 use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
 use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
 use crate::layout::staking::{
@@ -273,18 +274,8 @@ impl Events {
     }
 }
 
-/// The package as an object. The model has no bytecode, so the modules are empty.
+/// The package as an object.
 fn package_object(id: Address, digest: Digest) -> Object {
-    let modules = ["enclave_registry", "k8s_gateway", "staking"]
-        .into_iter()
-        .map(|name| (Identifier::from_static(name), Vec::new()))
-        .collect();
-    let package = MovePackage {
-        id,
-        version: GENESIS_VERSION,
-        modules,
-        type_origin_table: Vec::new(),
-        linkage_table: Default::default(),
-    };
+    let package = bytecode::package(id, GENESIS_VERSION);
     Object::new(ObjectData::Package(package), Owner::Immutable, digest, 0)
 }

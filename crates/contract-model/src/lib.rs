@@ -12,6 +12,7 @@
 //! them is [`replay`], which turns a transaction log into a Move test.
 
 pub mod abort;
+pub mod bytecode;
 pub mod layout;
 pub mod replay;
 
