@@ -21,6 +21,11 @@ pub mod native;
 pub mod network;
 pub mod node_api;
 
+mod logs;
+mod pod;
+mod spdy;
+mod volume;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

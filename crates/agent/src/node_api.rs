@@ -1,5 +1,8 @@
 //! The kubelet's HTTP paths, as a hyper service that the tunnel and the TLS listener share.
 
+mod routes;
+mod streaming;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -16,6 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::native::Node;
+use crate::pod::supervisor::Supervisor;
+
 /// Body of the answers.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -29,6 +35,13 @@ pub type PeerCheck = Arc<dyn Fn(&[CertificateDer<'_>]) -> bool + Send + Sync>;
 #[derive(Clone)]
 pub struct NodeApi {
     pub(crate) handler: Arc<dyn Handler>,
+}
+
+/// The node API of an agent.
+pub(crate) fn new(node: Arc<Node>, supervisor: Supervisor) -> NodeApi {
+    NodeApi {
+        handler: Arc::new(routes::Routes::new(node, supervisor)),
+    }
 }
 
 pub(crate) trait Handler: Send + Sync {

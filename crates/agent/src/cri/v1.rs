@@ -43,7 +43,7 @@ pub struct PodSandboxConfig {
     #[prost(string, tag = "3")]
     pub log_directory: String,
     #[prost(message, optional, tag = "4")]
-    pub dns_config: Option<DNSConfig>,
+    pub dns_config: Option<DnsConfig>,
     #[prost(message, repeated, tag = "5")]
     pub port_mappings: Vec<PortMapping>,
     #[prost(btree_map = "string, string", tag = "6")]
@@ -67,7 +67,7 @@ pub struct PodSandboxMetadata {
 }
 
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct DNSConfig {
+pub struct DnsConfig {
     #[prost(string, repeated, tag = "1")]
     pub servers: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -834,7 +834,7 @@ pub struct RuntimeStatus {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RuntimeCondition {
     #[prost(string, tag = "1")]
-    pub r#type: String,
+    pub kind: String,
     #[prost(bool, tag = "2")]
     pub status: bool,
     #[prost(string, tag = "3")]
