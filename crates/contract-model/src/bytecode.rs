@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(names, ["enclave_registry", "k8s_gateway", "staking"]);
         for (name, bytes) in &package.modules {
             assert_eq!(bytes[..4], [0xa1, 0x1c, 0xeb, 0x0b], "{name:?}");
-            let found = bytes.windows(32).filter(|w| *w == id.as_ref()).count();
+            let found = bytes.windows(32).filter(|w| *w == id.inner()).count();
             assert_eq!(found, 1, "{name:?}");
         }
     }
