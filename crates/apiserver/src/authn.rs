@@ -56,7 +56,10 @@ impl Authenticator {
         tokens: Option<Arc<ServiceAccountTokens>>,
         registry: &registry::Registry,
     ) -> Self {
-        Self { gate, tokens: tokens.map(|t| BoundTokens::new(t, registry.clone())) }
+        Self {
+            gate,
+            tokens: tokens.map(|t| BoundTokens::new(t, registry.clone())),
+        }
     }
 
     pub(crate) fn gate(&self) -> &Arc<dyn IdentityGate> {
@@ -72,7 +75,9 @@ impl Authenticator {
         &self,
         connection: &ConnectionInfo,
     ) -> Result<Option<Authenticated>, AuthenticationError> {
-        let Some(identity) = connection.identity()? else { return Ok(None) };
+        let Some(identity) = connection.identity()? else {
+            return Ok(None);
+        };
         // TLS checked the times once; the connection may outlive the certificate.
         if identity.remaining().is_zero() {
             return Err(CertificateError::Expired.into());
@@ -85,10 +90,16 @@ impl Authenticator {
         };
         user.extra.insert(
             "authentication.kubernetes.io/credential-id".to_owned(),
-            vec![format!("X509SHA256={}", hex::encode(identity.certificate_sha256))],
+            vec![format!(
+                "X509SHA256={}",
+                hex::encode(identity.certificate_sha256)
+            )],
         );
         user.groups.push(AUTHENTICATED.to_owned());
-        Ok(Some(Authenticated { user, certificate: Some(identity) }))
+        Ok(Some(Authenticated {
+            user,
+            certificate: Some(identity),
+        }))
     }
 
     /// Authenticates a request; an anonymous one only where `anonymous` allows it.
@@ -105,7 +116,10 @@ impl Authenticator {
             let tokens = self.tokens.as_ref().ok_or(AuthenticationError::NoTokens)?;
             let mut user = tokens.authenticate(token, None).await?.user;
             user.groups.push(AUTHENTICATED.to_owned());
-            return Ok(Authenticated { user, certificate: None });
+            return Ok(Authenticated {
+                user,
+                certificate: None,
+            });
         }
         if !anonymous {
             return Err(AuthenticationError::None);
@@ -115,14 +129,21 @@ impl Authenticator {
             groups: vec![UNAUTHENTICATED.to_owned()],
             ..UserInfo::default()
         };
-        Ok(Authenticated { user, certificate: None })
+        Ok(Authenticated {
+            user,
+            certificate: None,
+        })
     }
 }
 
 /// The token in `Authorization: Bearer <token>`, or in a WebSocket subprotocol.
 // upstream: apiserver/pkg/authentication/request/bearertoken, .../websocket/protocol.go
 fn bearer(headers: &http::HeaderMap) -> Option<&str> {
-    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let value = headers
+        .get(http::header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim();
     let (scheme, token) = value.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then_some(token.trim())
 }
@@ -130,7 +151,12 @@ fn bearer(headers: &http::HeaderMap) -> Option<&str> {
 impl ConnectionInfo {
     /// The leaf certificate's identity, parsed once per connection.
     pub(crate) fn identity(&self) -> Result<Option<Arc<CertificateIdentity>>, CertificateError> {
-        let Some(leaf) = self.peer_certificates.first() else { return Ok(None) };
-        self.identity.get_or_init(|| x509::identity(leaf).map(Arc::new)).clone().map(Some)
+        let Some(leaf) = self.peer_certificates.first() else {
+            return Ok(None);
+        };
+        self.identity
+            .get_or_init(|| x509::identity(leaf).map(Arc::new))
+            .clone()
+            .map(Some)
     }
 }

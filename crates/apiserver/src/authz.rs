@@ -48,7 +48,11 @@ impl Authorizer {
         let guard = stop.clone().drop_guard();
         let rbac = Rbac::start(registry, &stop).await?;
         let nodes = NodeGraph::start(registry, &stop).await?;
-        Ok(Self { rbac, nodes, _tasks: guard })
+        Ok(Self {
+            rbac,
+            nodes,
+            _tasks: guard,
+        })
     }
 
     /// upstream: apiserver/pkg/authorization/union/union.go
@@ -71,7 +75,11 @@ impl Authorizer {
     }
 
     /// All rules that hold for a user in a namespace.
-    pub(crate) fn rules_for(&self, user: &registry::UserInfo, namespace: &str) -> (Vec<Rule>, Vec<String>) {
+    pub(crate) fn rules_for(
+        &self,
+        user: &registry::UserInfo,
+        namespace: &str,
+    ) -> (Vec<Rule>, Vec<String>) {
         if user.in_group("system:masters") {
             // Bound to cluster-admin by the bootstrap policy too; said here in case that was deleted.
             let (mut rules, errors) = self.rbac.rules_for(user, namespace);
@@ -93,12 +101,19 @@ impl Authorizer {
 pub(crate) fn forbidden(attributes: &Attributes<'_>, reason: &str) -> Status {
     let user = quote(&attributes.user.name);
     let mut text = if !attributes.is_resource {
-        format!("User {user} cannot {} path {}", attributes.verb, quote(attributes.path))
+        format!(
+            "User {user} cannot {} path {}",
+            attributes.verb,
+            quote(attributes.path)
+        )
     } else {
         let resource = if attributes.subresource.is_empty() {
             quote(attributes.resource)
         } else {
-            quote(&format!("{}/{}", attributes.resource, attributes.subresource))
+            quote(&format!(
+                "{}/{}",
+                attributes.resource, attributes.subresource
+            ))
         };
         let scope = if attributes.namespace.is_empty() {
             "at the cluster scope".to_owned()
@@ -115,5 +130,9 @@ pub(crate) fn forbidden(attributes: &Attributes<'_>, reason: &str) -> Status {
         text.push_str(": ");
         text.push_str(reason);
     }
-    Status::forbidden(&GroupResource::new(attributes.group, attributes.resource), attributes.name, text)
+    Status::forbidden(
+        &GroupResource::new(attributes.group, attributes.resource),
+        attributes.name,
+        text,
+    )
 }

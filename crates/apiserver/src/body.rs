@@ -28,7 +28,10 @@ enum Inner {
     #[default]
     Empty,
     Full(Bytes),
-    Chunks { chunks: VecDeque<Bytes>, left: u64 },
+    Chunks {
+        chunks: VecDeque<Bytes>,
+        left: u64,
+    },
     Lazy(Box<dyn Iterator<Item = Bytes> + Send>),
     Channel(mpsc::Receiver<Bytes>),
     Other(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
@@ -96,7 +99,10 @@ impl Body {
     }
 
     fn of(inner: Inner) -> Self {
-        Self { inner, guards: Vec::new() }
+        Self {
+            inner,
+            guards: Vec::new(),
+        }
     }
 }
 

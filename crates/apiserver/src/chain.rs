@@ -23,7 +23,7 @@ use registry::{Registry, RequestContext, UserInfo};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::{AuditEvent, AuditObject, AuditSink, AuditStage};
-use crate::authn::{AuthenticationError, Authenticated, Authenticator};
+use crate::authn::{Authenticated, AuthenticationError, Authenticator};
 use crate::authz::attributes::Attributes;
 use crate::authz::{Authorizer, forbidden};
 use crate::connection::ConnectionInfo;
@@ -62,8 +62,9 @@ pub(crate) struct Handler {
 impl Handler {
     pub(crate) async fn new(builder: ServerBuilder) -> Result<Arc<Self>, BuildError> {
         let registry = builder.registry;
-        let authorizer =
-            Authorizer::start(&registry).await.map_err(|s| BuildError::Authorizer(s.message))?;
+        let authorizer = Authorizer::start(&registry)
+            .await
+            .map_err(|s| BuildError::Authorizer(s.message))?;
         let health = Health::new(builder.checks)?;
         Ok(Arc::new(Self {
             authenticator: Authenticator::new(builder.gate, builder.tokens, &registry),
@@ -99,17 +100,26 @@ impl Handler {
         mut request: Request<Incoming>,
         connection: Arc<ConnectionInfo>,
     ) -> Reply {
-        if let Some(side) = self.side.as_ref().filter(|s| s.matches(request.uri().path())) {
+        if let Some(side) = self
+            .side
+            .as_ref()
+            .filter(|s| s.matches(request.uri().path()))
+        {
             let side = side.clone();
             request.extensions_mut().insert(connection.clone());
-            if let Ok(Some(Authenticated { user, .. })) = self.authenticator.certificate(&connection) {
+            if let Ok(Some(Authenticated { user, .. })) =
+                self.authenticator.certificate(&connection)
+            {
                 request.extensions_mut().insert(user);
             }
             let answer = AssertUnwindSafe(side.handle(request)).catch_unwind();
             return match tokio::time::timeout(self.limits.request, answer).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(panic)) => panicked(&*panic),
-                Err(_) => respond::status(&Status::timeout("request did not complete within the allotted timeout", 0)),
+                Err(_) => respond::status(&Status::timeout(
+                    "request did not complete within the allotted timeout",
+                    0,
+                )),
             };
         }
         let started = Instant::now();
@@ -118,7 +128,11 @@ impl Handler {
         let audit_id = audit_id(&request);
         let mut record = Record {
             id: audit_id.clone(),
-            uri: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+            uri: request
+                .uri()
+                .path_and_query()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             user: None,
             impersonated: None,
             source: connection.remote,
@@ -146,14 +160,17 @@ impl Handler {
         if let Ok(value) = HeaderValue::from_str(&audit_id) {
             headers.insert(AUDIT_ID, value);
         }
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-cache, private"));
         for text in record.context.take_warnings() {
             if let Some(value) = respond::warning(&text) {
                 headers.append(WARNING, value);
             }
         }
         let code = response.status();
-        self.metrics.observe(&info, code, started.elapsed(), long_running);
+        self.metrics
+            .observe(&info, code, started.elapsed(), long_running);
         if let Some(sink) = &self.audit {
             sink.record(record.event(stage, &info, code));
         }
@@ -171,11 +188,17 @@ impl Handler {
         record: &mut Record,
     ) -> Reply {
         let anonymous = allows_anonymous(info);
-        let Authenticated { mut user, certificate } =
-            match self.authenticator.request(connection, request.headers(), anonymous).await {
-                Ok(authenticated) => authenticated,
-                Err(error) => return self.unauthorized(&error, info, record),
-            };
+        let Authenticated {
+            mut user,
+            certificate,
+        } = match self
+            .authenticator
+            .request(connection, request.headers(), anonymous)
+            .await
+        {
+            Ok(authenticated) => authenticated,
+            Err(error) => return self.unauthorized(&error, info, record),
+        };
         record.user = Some(user.clone());
         match impersonation::impersonate(&self.authorizer, &user, request.headers()) {
             Ok(None) => {}
@@ -195,7 +218,9 @@ impl Handler {
                     StatusCode::TOO_MANY_REQUESTS,
                     "Too many requests, please try again later.\n",
                 );
-                response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+                    .headers_mut()
+                    .insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
                 return response;
             }
         };
@@ -215,7 +240,15 @@ impl Handler {
             Err(status) => return respond::status(&status),
         };
         let local = connection.remote.ip().is_loopback() && !self.limits.gzip_local;
-        let api = ApiRequest { handler: self.clone(), info: info.clone(), query, context, live, local, request };
+        let api = ApiRequest {
+            handler: self.clone(),
+            info: info.clone(),
+            query,
+            context,
+            live,
+            local,
+            request,
+        };
         let answer = crate::dispatch::dispatch(api);
         let response = if long_running {
             answer.await
@@ -236,7 +269,12 @@ impl Handler {
         response
     }
 
-    fn unauthorized(&self, error: &AuthenticationError, info: &RequestInfo, record: &mut Record) -> Reply {
+    fn unauthorized(
+        &self,
+        error: &AuthenticationError,
+        info: &RequestInfo,
+        record: &mut Record,
+    ) -> Reply {
         tracing::info!(
             reason = %error, source = %record.source, path = %info.path, audit_id = %record.id,
             "request refused: not authenticated"
@@ -251,19 +289,34 @@ impl Handler {
 /// (`system:public-info-viewer`) decides then. Everywhere else it is refused.
 fn allows_anonymous(info: &RequestInfo) -> bool {
     let path = info.path.as_str();
-    let under = |root: &str| path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-    !info.is_resource && (under("/healthz") || under("/livez") || under("/readyz") || under("/version"))
+    let under = |root: &str| {
+        path == root
+            || path
+                .strip_prefix(root)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
+    !info.is_resource
+        && (under("/healthz") || under("/livez") || under("/readyz") || under("/version"))
 }
 
 /// The client's `timeout`, not longer than the server's.
 // upstream: apiserver/pkg/endpoints/filters/request_deadline.go#withRequestDeadline
 fn deadline(query: &Query, most: Duration) -> Result<Duration, Status> {
-    let Some(asked) = query.get("timeout").filter(|t| !t.is_empty()) else { return Ok(most) };
+    let Some(asked) = query.get("timeout").filter(|t| !t.is_empty()) else {
+        return Ok(most);
+    };
     let invalid = || {
-        Status::bad_request(format!("invalid timeout specified in the request URL - time: invalid duration {}", machinery::go::quote(asked)))
+        Status::bad_request(format!(
+            "invalid timeout specified in the request URL - time: invalid duration {}",
+            machinery::go::quote(asked)
+        ))
     };
     let duration = go_duration(asked).ok_or_else(invalid)?;
-    Ok(if duration.is_zero() { most } else { duration.min(most) })
+    Ok(if duration.is_zero() {
+        most
+    } else {
+        duration.min(most)
+    })
 }
 
 /// Go's `time.ParseDuration` for what is not negative.
@@ -276,7 +329,9 @@ fn go_duration(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         total += number
             * match rest.get(..unit)? {
                 "h" => 3600.0,
@@ -303,7 +358,12 @@ fn audit_id(request: &Request<Incoming>) -> String {
 }
 
 fn header(request: &Request<Incoming>, name: &HeaderName) -> String {
-    request.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+    request
+        .headers()
+        .get(name)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Reply {

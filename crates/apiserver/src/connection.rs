@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use crate::authn::gate::CertificateIdentity;
 use crate::authn::CertificateError;
+use crate::authn::gate::CertificateIdentity;
 
 /// Keying material exported from one TLS session under one label (RFC 5705, RFC 8446 §7.5).
 ///
@@ -61,7 +61,10 @@ impl ConnectionInfo {
     /// that was not given to [`crate::ServerBuilder::exporter`].
     #[must_use]
     pub fn exporter(&self, label: &str) -> Option<&[u8; 32]> {
-        self.exporters.iter().find(|e| e.label == label).map(|e| &*e.secret)
+        self.exporters
+            .iter()
+            .find(|e| e.label == label)
+            .map(|e| &*e.secret)
     }
 
     /// Whether HTTP/2 was negotiated.

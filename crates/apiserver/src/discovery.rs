@@ -37,17 +37,29 @@ impl Discovery {
             let aggregated = aggregated.map(|document| {
                 let bytes = to_bytes(&document);
                 let etag = format!("\"{}\"", hex::encode_upper(Sha256::digest(&bytes)));
-                (bytes, HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\"")))
+                (
+                    bytes,
+                    HeaderValue::from_str(&etag).unwrap_or(HeaderValue::from_static("\"\"")),
+                )
             });
-            documents.insert(path, Document { legacy: to_bytes(legacy), aggregated });
+            documents.insert(
+                path,
+                Document {
+                    legacy: to_bytes(legacy),
+                    aggregated,
+                },
+            );
         };
         let mut core = Vec::new();
         let mut named = Vec::new();
         let mut group_list = Vec::new();
         for (group, versions) in &groups {
             let of = |version: &String| {
-                let mut rows: Vec<&Resource> =
-                    table.iter().filter(|r| r.group == *group && r.version == *version).map(AsRef::as_ref).collect();
+                let mut rows: Vec<&Resource> = table
+                    .iter()
+                    .filter(|r| r.group == *group && r.version == *version)
+                    .map(AsRef::as_ref)
+                    .collect();
                 rows.sort_by(|a, b| a.plural.cmp(&b.plural));
                 rows
             };
@@ -85,21 +97,37 @@ impl Discovery {
             }
         }
         let list = |items: Vec<Value>| json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
-        let versions: Vec<&String> = groups.iter().filter(|(g, _)| g.is_empty()).flat_map(|(_, v)| v).collect();
+        let versions: Vec<&String> = groups
+            .iter()
+            .filter(|(g, _)| g.is_empty())
+            .flat_map(|(_, v)| v)
+            .collect();
         let api = json!({
             "kind": "APIVersions",
             "versions": versions,
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": advertise}],
         });
         add("/api".to_owned(), &api, Some(list(core)));
-        add("/apis".to_owned(), &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": group_list}), Some(list(named)));
+        add(
+            "/apis".to_owned(),
+            &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": group_list}),
+            Some(list(named)),
+        );
         Self { documents }
     }
 
     /// Answers a discovery path, `None` for others.
-    pub(crate) fn serve(&self, _handler: &Handler, path: &str, headers: &HeaderMap) -> Option<Reply> {
+    pub(crate) fn serve(
+        &self,
+        _handler: &Handler,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Reply> {
         let document = self.documents.get(path)?;
-        let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let accept = headers
+            .get(ACCEPT)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         let mut reply = match choose(accept, document.aggregated.is_some()) {
             Some(Choice::Aggregated) => {
                 let (bytes, etag) = document.aggregated.as_ref()?;
@@ -112,18 +140,31 @@ impl Discovery {
                 };
                 reply.headers_mut().insert(ETAG, etag.clone());
                 // upstream: discovery/aggregated/etag.go; clients cache by the ETag.
-                reply.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public"));
+                reply.headers_mut().insert(
+                    http::header::CACHE_CONTROL,
+                    HeaderValue::from_static("public"),
+                );
                 reply
             }
-            Some(Choice::Legacy) => respond::reply(StatusCode::OK, respond::JSON, document.legacy.clone()),
+            Some(Choice::Legacy) => {
+                respond::reply(StatusCode::OK, respond::JSON, document.legacy.clone())
+            }
             Some(Choice::Yaml) => match crate::encoding::json_to_yaml(&document.legacy) {
                 Ok(bytes) => respond::reply(StatusCode::OK, "application/yaml", bytes),
                 Err(status) => respond::status(&status),
             },
-            None => respond::status(&Status::not_acceptable(&["application/json", "application/yaml"])),
+            None => respond::status(&Status::not_acceptable(&[
+                "application/json",
+                "application/yaml",
+            ])),
         };
-        reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        debug_assert!(reply.headers().contains_key(CONTENT_TYPE) || reply.status() == StatusCode::NOT_MODIFIED);
+        reply
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("Accept"));
+        debug_assert!(
+            reply.headers().contains_key(CONTENT_TYPE)
+                || reply.status() == StatusCode::NOT_MODIFIED
+        );
         Some(reply)
     }
 }
@@ -138,18 +179,23 @@ fn choose(accept: &str, aggregated: bool) -> Option<Choice> {
     if accept.trim().is_empty() {
         return Some(Choice::Legacy);
     }
-    clauses(accept).into_iter().find_map(|c| match (c.kind, c.subtype, c.parameter("as")) {
-        ("application", "json", Some("APIGroupDiscoveryList")) => {
-            (aggregated && c.parameter("g") == Some("apidiscovery.k8s.io") && c.parameter("v") == Some("v2")).then_some(Choice::Aggregated)
-        }
-        ("application", "json" | "*", None) | ("*", "*", None) => Some(Choice::Legacy),
-        ("application", "yaml", None) => Some(Choice::Yaml),
-        _ => None,
-    })
+    clauses(accept)
+        .into_iter()
+        .find_map(|c| match (c.kind, c.subtype, c.parameter("as")) {
+            ("application", "json", Some("APIGroupDiscoveryList")) => (aggregated
+                && c.parameter("g") == Some("apidiscovery.k8s.io")
+                && c.parameter("v") == Some("v2"))
+            .then_some(Choice::Aggregated),
+            ("application", "json" | "*", None) | ("*", "*", None) => Some(Choice::Legacy),
+            ("application", "yaml", None) => Some(Choice::Yaml),
+            _ => None,
+        })
 }
 
 fn to_bytes(value: &Value) -> Bytes {
-    serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .unwrap_or_default()
 }
 
 fn verbs(verbs: &[Verb]) -> Vec<&'static str> {
@@ -170,7 +216,14 @@ fn aggregated_resource(row: &Resource) -> Value {
     let mut out = Map::new();
     out.insert("resource".into(), json!(row.plural));
     out.insert("responseKind".into(), kind("", "", &row.kind));
-    out.insert("scope".into(), json!(if row.namespaced { "Namespaced" } else { "Cluster" }));
+    out.insert(
+        "scope".into(),
+        json!(if row.namespaced {
+            "Namespaced"
+        } else {
+            "Cluster"
+        }),
+    );
     out.insert("singularResource".into(), json!(row.singular));
     out.insert("verbs".into(), json!(verbs(&row.verbs)));
     if !row.short_names.is_empty() {

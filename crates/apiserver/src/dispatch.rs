@@ -10,7 +10,11 @@ use crate::{health, openapi, resource, server_info};
 
 /// Answers a request.
 pub(crate) async fn dispatch(request: ApiRequest) -> Reply {
-    if request.info.is_resource { resource_request(request).await } else { other(request).await }
+    if request.info.is_resource {
+        resource_request(request).await
+    } else {
+        other(request).await
+    }
 }
 
 /// Paths beside the resources.
@@ -33,7 +37,10 @@ async fn other(request: ApiRequest) -> Reply {
             _ => respond::page_not_found(),
         };
     }
-    if let Some(reply) = handler.discovery.serve(&handler, trimmed, request.headers()) {
+    if let Some(reply) = handler
+        .discovery
+        .serve(&handler, trimmed, request.headers())
+    {
         return reply;
     }
     match trimmed {
@@ -42,7 +49,9 @@ async fn other(request: ApiRequest) -> Reply {
         "/" => server_info::root(&handler),
         "/openid/v1/jwks" => server_info::jwks(&handler),
         "/.well-known/openid-configuration" => server_info::openid_configuration(&handler),
-        p if p == "/openapi/v2" || p.starts_with("/openapi/v3") => openapi::serve(&handler, p, &request),
+        p if p == "/openapi/v2" || p.starts_with("/openapi/v3") => {
+            openapi::serve(&handler, p, &request)
+        }
         p if p.starts_with("/version/") => respond::status(&Status::unknown_resource()),
         _ => respond::page_not_found(),
     }
@@ -53,16 +62,36 @@ async fn resource_request(request: ApiRequest) -> Reply {
     let handler = request.handler.clone();
     let info = &request.info;
     let table = handler.registry.table();
-    let Some(row) = table.find(&info.group, &info.version, &info.resource).cloned() else {
-        let known = table.iter().any(|r| r.group == info.group && r.version == info.version);
-        return if known { respond::status(&Status::unknown_resource()) } else { respond::page_not_found() };
+    if request.request.uri().path().starts_with("//") {
+        return respond::page_not_found();
+    }
+    let Some(row) = table
+        .find(&info.group, &info.version, &info.resource)
+        .cloned()
+    else {
+        let known = table
+            .iter()
+            .any(|r| r.group == info.group && r.version == info.version);
+        return if known {
+            respond::status(&Status::unknown_resource())
+        } else {
+            respond::page_not_found()
+        };
     };
     let of_namespace = row.group.is_empty() && row.plural == "namespaces";
-    let namespace = if of_namespace { "" } else { info.namespace.as_str() };
+    let namespace = if of_namespace {
+        ""
+    } else {
+        info.namespace.as_str()
+    };
     if !row.namespaced && !namespace.is_empty() || info.path.contains("//") {
         return respond::status(&Status::unknown_resource());
     }
-    let name = if info.named_in_path { info.name.as_str() } else { "" };
+    let name = if info.named_in_path {
+        info.name.as_str()
+    } else {
+        ""
+    };
     // A namespaced object without its namespace is no route.
     if row.namespaced && namespace.is_empty() && !name.is_empty() {
         return respond::status(&Status::unknown_resource());
@@ -84,7 +113,10 @@ async fn resource_request(request: ApiRequest) -> Reply {
     let Some(verb) = verb.filter(|v| verbs.contains(v)) else {
         return respond::status(&Status::method_not_allowed());
     };
-    let connects = matches!(target.subresource.as_str(), "proxy" | "exec" | "attach" | "portforward");
+    let connects = matches!(
+        target.subresource.as_str(),
+        "proxy" | "exec" | "attach" | "portforward"
+    );
     // All of a resource's objects cannot be created, or deleted, in all namespaces at once.
     if row.namespaced
         && namespace.is_empty()
@@ -105,7 +137,8 @@ fn verb(name: &str, target: &Target, method: &Method) -> Option<Verb> {
     let collection = target.name.is_empty();
     Some(match name {
         "create" if collection || !target.subresource.is_empty() => Verb::Create,
-        "get" | "list" | "watch" if *method == Method::GET || *method == Method::HEAD => match name {
+        "get" | "list" | "watch" if *method == Method::GET || *method == Method::HEAD => match name
+        {
             "get" => Verb::Get,
             "list" => Verb::List,
             _ => Verb::Watch,
@@ -117,4 +150,3 @@ fn verb(name: &str, target: &Target, method: &Method) -> Option<Verb> {
         _ => return None,
     })
 }
-

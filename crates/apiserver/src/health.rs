@@ -46,12 +46,20 @@ pub struct FnCheck<F> {
 impl<F: Fn() -> Result<(), CheckFailure> + Send + Sync + 'static> FnCheck<F> {
     /// A readiness check with this name.
     pub fn new(name: impl Into<String>, check: F) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), check, notice: None })
+        Arc::new(Self {
+            name: name.into(),
+            check,
+            notice: None,
+        })
     }
 
     /// A readiness check that says something besides.
     pub fn with_notice(name: impl Into<String>, notice: impl Into<String>, check: F) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), check, notice: Some(notice.into()) })
+        Arc::new(Self {
+            name: name.into(),
+            check,
+            notice: Some(notice.into()),
+        })
     }
 }
 
@@ -110,7 +118,9 @@ impl Health {
     }
 
     fn of<'a>(&'a self, root: &'a str) -> impl Iterator<Item = &'a Arc<dyn HealthCheck>> {
-        self.checks.iter().filter(move |c| root != "livez" || c.live())
+        self.checks
+            .iter()
+            .filter(move |c| root != "livez" || c.live())
     }
 }
 
@@ -129,7 +139,10 @@ pub(crate) fn serve(handler: &Handler, path: &str, query: &Query) -> Option<Repl
     if !name.is_empty() {
         if root == "readyz" && name == SHUTDOWN {
             return Some(if draining {
-                respond::text(StatusCode::INTERNAL_SERVER_ERROR, "internal server error: process is shutting down\n")
+                respond::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal server error: process is shutting down\n",
+                )
             } else {
                 respond::text(StatusCode::OK, "ok")
             });
@@ -140,7 +153,10 @@ pub(crate) fn serve(handler: &Handler, path: &str, query: &Query) -> Option<Repl
             Some(Ok(())) => respond::text(StatusCode::OK, "ok"),
             Some(Err(failure)) => {
                 tracing::warn!(check = name, %failure, "health check failed");
-                respond::text(StatusCode::INTERNAL_SERVER_ERROR, "internal server error: reason withheld\n")
+                respond::text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal server error: reason withheld\n",
+                )
             }
         });
     }
@@ -164,14 +180,27 @@ pub(crate) fn serve(handler: &Handler, path: &str, query: &Query) -> Option<Repl
         }
     };
     for check in handler.health.of(root) {
-        line(check.name(), check.check().map(|()| check.notice()).map_err(|f| f.0));
+        line(
+            check.name(),
+            check.check().map(|()| check.notice()).map_err(|f| f.0),
+        );
     }
     if root == "readyz" {
-        line(SHUTDOWN, if draining { Err("the server is shutting down".to_owned()) } else { Ok(None) });
+        line(
+            SHUTDOWN,
+            if draining {
+                Err("the server is shutting down".to_owned())
+            } else {
+                Ok(None)
+            },
+        );
     }
     if !excluded.is_empty() {
         let names: Vec<String> = excluded.iter().map(|e| format!("\"{e}\"")).collect();
-        out.push_str(&format!("warn: some health checks cannot be excluded: no matches for {}\n", names.join(", ")));
+        out.push_str(&format!(
+            "warn: some health checks cannot be excluded: no matches for {}\n",
+            names.join(", ")
+        ));
     }
     if !failed.is_empty() {
         out.push_str(&format!("{root} check failed\n"));

@@ -40,7 +40,7 @@ pub use body::{Body, BoxError};
 pub use connection::{ConnectionInfo, Exporter};
 pub use health::{CheckFailure, FnCheck, HealthCheck};
 pub use limits::Limits;
-pub use node_connector::{DirectConnector, NodeConnectError, NodeConnector, NodeStream, NoNodes};
+pub use node_connector::{DirectConnector, NoNodes, NodeConnectError, NodeConnector, NodeStream};
 pub use server::{BuildError, ServeError, Server, ServerBuilder};
 pub use side_routes::{SideRequest, SideResponse, SideRoutes};
 pub use tls::{ServingTls, TlsError};

@@ -49,30 +49,54 @@ pub(crate) struct Metrics {
     watchers: Family<WatchLabels, Gauge>,
 }
 
-const BUCKETS: [f64; 16] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+const BUCKETS: [f64; 16] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
+];
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
-        let durations = Family::<DurationLabels, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
+        let durations =
+            Family::<DurationLabels, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
         let watchers = Family::default();
         // prometheus-client appends `_total` itself.
-        registry.register("apiserver_request", "Requests by verb, resource and code", requests.clone());
+        registry.register(
+            "apiserver_request",
+            "Requests by verb, resource and code",
+            requests.clone(),
+        );
         registry.register(
             "apiserver_request_duration_seconds",
             "Time to the response's headers by verb and resource, without long-running requests",
             durations.clone(),
         );
-        registry.register("apiserver_longrunning_requests", "Open watches by kind", watchers.clone());
-        Self { registry, requests, durations, watchers }
+        registry.register(
+            "apiserver_longrunning_requests",
+            "Open watches by kind",
+            watchers.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            durations,
+            watchers,
+        }
     }
 
     /// Counts a request. Label values come from the route, never from what a client invents: a request for something
     /// that is not served is counted without names.
-    pub(crate) fn observe(&self, info: &RequestInfo, code: StatusCode, took: Duration, long_running: bool) {
-        let known = info.is_resource && code != StatusCode::NOT_FOUND && code != StatusCode::UNAUTHORIZED && code != StatusCode::FORBIDDEN;
+    pub(crate) fn observe(
+        &self,
+        info: &RequestInfo,
+        code: StatusCode,
+        took: Duration,
+        long_running: bool,
+    ) {
+        let known = info.is_resource
+            && code != StatusCode::NOT_FOUND
+            && code != StatusCode::UNAUTHORIZED
+            && code != StatusCode::FORBIDDEN;
         let own = |s: &String| if known { s.clone() } else { String::new() };
         let labels = DurationLabels {
             verb: verb(&info.verb),
@@ -82,17 +106,36 @@ impl Metrics {
             subresource: own(&info.subresource),
         };
         if !long_running {
-            self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+            self.durations
+                .get_or_create(&labels)
+                .observe(took.as_secs_f64());
         }
-        let DurationLabels { verb, group, version, resource, subresource } = labels;
+        let DurationLabels {
+            verb,
+            group,
+            version,
+            resource,
+            subresource,
+        } = labels;
         self.requests
-            .get_or_create(&RequestLabels { verb, group, version, resource, subresource, code: code.as_u16() })
+            .get_or_create(&RequestLabels {
+                verb,
+                group,
+                version,
+                resource,
+                subresource,
+                code: code.as_u16(),
+            })
             .inc();
     }
 
     /// Counts an open watch until the guard is dropped.
     pub(crate) fn watching(&self, group: &str, version: &str, kind: &str) -> WatchGuard {
-        let labels = WatchLabels { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+        let labels = WatchLabels {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+        };
         let gauge = self.watchers.get_or_create(&labels).clone();
         gauge.inc();
         WatchGuard(gauge)

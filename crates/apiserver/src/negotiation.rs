@@ -69,9 +69,19 @@ pub(crate) enum For {
 }
 
 /// Chooses by `Accept`.
-pub(crate) fn negotiate(headers: &HeaderMap, query: &Query, what: For) -> Result<Negotiated, Status> {
-    let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let gzip = headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(accepts_gzip);
+pub(crate) fn negotiate(
+    headers: &HeaderMap,
+    query: &Query,
+    what: For,
+) -> Result<Negotiated, Status> {
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let gzip = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(accepts_gzip);
     let chosen = if accept.trim().is_empty() {
         Some((Encoding::Json, Form::Object, None))
     } else {
@@ -81,7 +91,12 @@ pub(crate) fn negotiate(headers: &HeaderMap, query: &Query, what: For) -> Result
     let pretty = pretty
         .or_else(|| query.flag("pretty"))
         .unwrap_or_else(|| is_for_people(headers));
-    Ok(Negotiated { encoding, form, pretty: pretty && what != For::Watch, gzip })
+    Ok(Negotiated {
+        encoding,
+        form,
+        pretty: pretty && what != For::Watch,
+        gzip,
+    })
 }
 
 fn choose(clause: &Clause<'_>) -> Option<(Encoding, Form, Option<bool>)> {
@@ -95,7 +110,9 @@ fn choose(clause: &Clause<'_>) -> Option<(Encoding, Form, Option<bool>)> {
     let form = match clause.parameter("as") {
         None => Form::Object,
         Some(form) => {
-            if clause.parameter("g").is_some_and(|g| g != "meta.k8s.io") || clause.parameter("v").is_some_and(|v| v != "v1") {
+            if clause.parameter("g").is_some_and(|g| g != "meta.k8s.io")
+                || clause.parameter("v").is_some_and(|v| v != "v1")
+            {
                 return None;
             }
             match form {
@@ -109,36 +126,63 @@ fn choose(clause: &Clause<'_>) -> Option<(Encoding, Form, Option<bool>)> {
     if clause.parameter("as").is_none() && clause.parameter("g").is_some() {
         return None;
     }
-    Some((encoding, form, clause.parameter("pretty").map(|p| p == "1" || p == "true")))
+    Some((
+        encoding,
+        form,
+        clause.parameter("pretty").map(|p| p == "1" || p == "true"),
+    ))
 }
 
 /// upstream: negotiate.go#isPrettyPrint
 pub(crate) fn is_for_people(headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    ["curl", "Wget", "Mozilla/5.0"].iter().any(|p| agent.starts_with(p))
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    ["curl", "Wget", "Mozilla/5.0"]
+        .iter()
+        .any(|p| agent.starts_with(p))
 }
 
 pub(crate) fn accepts_gzip(value: &str) -> bool {
     value.split(',').any(|part| {
         let mut parts = part.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
-        coding == "gzip" && !parts.any(|p| matches!(p.replace(' ', "").as_str(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        coding == "gzip"
+            && !parts.any(|p| {
+                matches!(
+                    p.replace(' ', "").as_str(),
+                    "q=0" | "q=0.0" | "q=0.00" | "q=0.000"
+                )
+            })
     })
 }
 
 /// 406 as the route filter in front of upstream's handlers words it.
 fn not_acceptable(what: For) -> Status {
-    let mut available = "application/json, application/yaml, application/vnd.kubernetes.protobuf".to_owned();
+    let mut available =
+        "application/json, application/yaml, application/vnd.kubernetes.protobuf".to_owned();
     if what != For::Object {
-        available.push_str(", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
+        available.push_str(
+            ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
+        );
     }
-    Status::failure(406, Reason::NotAcceptable, format!("406: Not Acceptable\n\nAvailable representations: {available}"))
-        .with_details(status::Details::default())
+    Status::failure(
+        406,
+        Reason::NotAcceptable,
+        format!("406: Not Acceptable\n\nAvailable representations: {available}"),
+    )
+    .with_details(status::Details::default())
 }
 
 /// The encoding of a request's body: JSON when it says nothing.
 pub(crate) fn of_body(content_type: &str) -> Result<Encoding, Status> {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if media_type.is_empty() {
         return Ok(Encoding::Json);
     }
@@ -169,12 +213,26 @@ mod tests {
             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
         )
         .unwrap();
-        assert_eq!((kubectl.encoding, kubectl.form), (Encoding::Json, Form::Table));
+        assert_eq!(
+            (kubectl.encoding, kubectl.form),
+            (Encoding::Json, Form::Table)
+        );
         let metadata = accept("application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json").unwrap();
-        assert_eq!((metadata.encoding, metadata.form), (Encoding::Protobuf, Form::Metadata));
-        assert_eq!(accept("application/json;as=Table;v=v9;g=meta.k8s.io,application/json").unwrap().form, Form::Object);
+        assert_eq!(
+            (metadata.encoding, metadata.form),
+            (Encoding::Protobuf, Form::Metadata)
+        );
+        assert_eq!(
+            accept("application/json;as=Table;v=v9;g=meta.k8s.io,application/json")
+                .unwrap()
+                .form,
+            Form::Object
+        );
         assert_eq!(accept("*/*").unwrap().encoding, Encoding::Json);
-        assert_eq!(accept("text/html, */*;q=0.1").unwrap().encoding, Encoding::Json);
+        assert_eq!(
+            accept("text/html, */*;q=0.1").unwrap().encoding,
+            Encoding::Json
+        );
         assert_eq!(accept("application/yaml").unwrap().encoding, Encoding::Yaml);
         assert_eq!(accept("text/plain").unwrap_err().code, 406);
     }

@@ -36,7 +36,13 @@ pub(crate) fn object(
         Form::Metadata => metadata_of(object.json())?,
         Form::Table => {
             let printer = Printer::new(request, target)?;
-            printer.table(std::slice::from_ref(object), &ListMeta { resource_version: &version_of(object), ..ListMeta::default() })?
+            printer.table(
+                std::slice::from_ref(object),
+                &ListMeta {
+                    resource_version: &version_of(object),
+                    ..ListMeta::default()
+                },
+            )?
         }
     };
     let bytes = encode(json, negotiated, &target.resource)?;
@@ -44,7 +50,12 @@ pub(crate) fn object(
 }
 
 /// A page of objects. Large ones are made while they are sent: the items' bytes are spliced, never parsed.
-pub(crate) fn list(request: &ApiRequest, target: &Target, negotiated: Negotiated, list: ObjectList) -> Result<Reply, Status> {
+pub(crate) fn list(
+    request: &ApiRequest,
+    target: &Target,
+    negotiated: Negotiated,
+    list: ObjectList,
+) -> Result<Reply, Status> {
     let version = list.resource_version.to_string();
     let meta = ListMeta {
         resource_version: &version,
@@ -60,7 +71,10 @@ pub(crate) fn list(request: &ApiRequest, target: &Target, negotiated: Negotiated
         }
         form => {
             let (kind, version) = match form {
-                Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
+                Form::Metadata => (
+                    "PartialObjectMetadataList".to_owned(),
+                    "meta.k8s.io/v1".to_owned(),
+                ),
                 _ => (row.list_kind(), row.api_version()),
             };
             let mut out = BytesMut::from(&meta.head(&kind, &version)[..]);
@@ -112,7 +126,12 @@ struct Splice {
 
 impl Splice {
     fn new(head: Bytes, items: Vec<Object>) -> Self {
-        Self { head: Some(head), items: items.into_iter(), first: true, done: false }
+        Self {
+            head: Some(head),
+            items: items.into_iter(),
+            first: true,
+            done: false,
+        }
     }
 }
 
@@ -155,7 +174,10 @@ impl ListMeta<'_> {
     fn json(&self) -> String {
         let mut out = String::from("{");
         if !self.resource_version.is_empty() {
-            out.push_str(&format!("\"resourceVersion\":\"{}\"", self.resource_version));
+            out.push_str(&format!(
+                "\"resourceVersion\":\"{}\"",
+                self.resource_version
+            ));
         }
         if !self.continue_token.is_empty() {
             out.push_str(&format!(",\"continue\":\"{}\"", self.continue_token));
@@ -169,7 +191,11 @@ impl ListMeta<'_> {
 
     /// Everything before the first item.
     fn head(&self, kind: &str, api_version: &str) -> Bytes {
-        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":[", self.json()).into()
+        format!(
+            "{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{},\"items\":[",
+            self.json()
+        )
+        .into()
     }
 }
 
@@ -181,7 +207,9 @@ struct OnlyMetadata<'a> {
 
 /// An object's metadata as it stands in its bytes.
 fn raw_metadata(json: &[u8]) -> Result<&str, Status> {
-    serde_json::from_slice::<OnlyMetadata<'_>>(json).map(|o| o.metadata.get()).map_err(Status::internal)
+    serde_json::from_slice::<OnlyMetadata<'_>>(json)
+        .map(|o| o.metadata.get())
+        .map_err(Status::internal)
 }
 
 fn metadata_of(json: &[u8]) -> Result<Bytes, Status> {
@@ -199,7 +227,9 @@ fn version_of(object: &Object) -> String {
     struct Only {
         metadata: Meta,
     }
-    serde_json::from_slice::<Only>(object.json()).map(|o| o.metadata.resource_version).unwrap_or_default()
+    serde_json::from_slice::<Only>(object.json())
+        .map(|o| o.metadata.resource_version)
+        .unwrap_or_default()
 }
 
 fn encode(json: Bytes, negotiated: Negotiated, row: &Arc<Resource>) -> Result<Bytes, Status> {
@@ -211,9 +241,18 @@ fn encode(json: Bytes, negotiated: Negotiated, row: &Arc<Resource>) -> Result<By
     }
 }
 
-fn finish(request: &ApiRequest, negotiated: Negotiated, code: StatusCode, bytes: Bytes) -> Result<Reply, Status> {
+fn finish(
+    request: &ApiRequest,
+    negotiated: Negotiated,
+    code: StatusCode,
+    bytes: Bytes,
+) -> Result<Reply, Status> {
     let zip = request.gzip_wanted(negotiated, bytes.len());
-    let bytes = if zip { gzip::whole(&bytes).map_err(Status::internal)? } else { bytes };
+    let bytes = if zip {
+        gzip::whole(&bytes).map_err(Status::internal)?
+    } else {
+        bytes
+    };
     let mut reply = respond::reply(code, negotiated.encoding.media_type(), bytes);
     if zip {
         mark_gzip(&mut reply);
@@ -222,8 +261,12 @@ fn finish(request: &ApiRequest, negotiated: Negotiated, code: StatusCode, bytes:
 }
 
 fn mark_gzip(reply: &mut Reply) {
-    reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    reply
+        .headers_mut()
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    reply
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
 }
 
 impl ApiRequest {
@@ -243,15 +286,28 @@ pub(crate) struct WatchEncoder {
 }
 
 impl WatchEncoder {
-    pub(crate) fn new(request: &ApiRequest, target: &Target, negotiated: Negotiated) -> Result<Self, Status> {
+    pub(crate) fn new(
+        request: &ApiRequest,
+        target: &Target,
+        negotiated: Negotiated,
+    ) -> Result<Self, Status> {
         if negotiated.encoding == Encoding::Yaml {
-            return Err(Status::not_acceptable(&["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]));
+            return Err(Status::not_acceptable(&[
+                "application/json;stream=watch",
+                "application/vnd.kubernetes.protobuf;stream=watch",
+            ]));
         }
         let printer = match negotiated.form {
             Form::Table => Some(Printer::new(request, target)?),
             _ => None,
         };
-        Ok(Self { form: negotiated.form, encoding: negotiated.encoding, row: target.resource.clone(), printer, columns_sent: false })
+        Ok(Self {
+            form: negotiated.form,
+            encoding: negotiated.encoding,
+            row: target.resource.clone(),
+            printer,
+            columns_sent: false,
+        })
     }
 
     /// One frame. An event that cannot be encoded becomes an ERROR event: a client must not miss it unseen.
@@ -270,23 +326,33 @@ impl WatchEncoder {
             (Form::Object, _) | (_, None) => None,
             (Form::Metadata, Some(object)) => Some(metadata_of(object.json())?),
             (Form::Table, Some(object)) => {
-                let printer = self.printer.as_ref().ok_or_else(|| Status::internal("no printer"))?;
+                let printer = self
+                    .printer
+                    .as_ref()
+                    .ok_or_else(|| Status::internal("no printer"))?;
                 let columns = !self.columns_sent;
                 self.columns_sent = true;
                 let version = version_of(object);
-                let meta = ListMeta { resource_version: &version, ..ListMeta::default() };
+                let meta = ListMeta {
+                    resource_version: &version,
+                    ..ListMeta::default()
+                };
                 Some(printer.table_of(std::slice::from_ref(object), &meta, columns)?)
             }
         };
         if self.encoding == Encoding::Protobuf {
             let object = match (json_object, event) {
                 (Some(json), _) => json,
-                (None, WatchEvent::Error(status)) => serde_json::to_vec(status).map(Bytes::from).map_err(Status::internal)?,
+                (None, WatchEvent::Error(status)) => serde_json::to_vec(status)
+                    .map(Bytes::from)
+                    .map_err(Status::internal)?,
                 (None, event) => event.object().map(|o| o.json().clone()).unwrap_or_default(),
             };
             return encoding::protobuf_watch_frame(event.kind(), &object, &self.row);
         }
-        let Some(object) = json_object else { return Ok(event.to_json_frame()) };
+        let Some(object) = json_object else {
+            return Ok(event.to_json_frame());
+        };
         let mut out = BytesMut::with_capacity(object.len() + 32);
         out.put_slice(b"{\"type\":\"");
         out.put_slice(event.kind().as_bytes());
@@ -302,6 +368,9 @@ fn include(request: &ApiRequest) -> Result<IncludeObject, Status> {
         "" | "Metadata" => Ok(IncludeObject::Metadata),
         "None" => Ok(IncludeObject::None),
         "Object" => Ok(IncludeObject::Object),
-        other => Err(Status::bad_request(format!("unrecognized includeObject value: {}", machinery::go::quote(other)))),
+        other => Err(Status::bad_request(format!(
+            "unrecognized includeObject value: {}",
+            machinery::go::quote(other)
+        ))),
     }
 }

@@ -36,8 +36,13 @@ pub(crate) struct RequestInfo {
 impl RequestInfo {
     /// Parses a request. `query` decides between list and watch.
     pub(crate) fn parse(method: &http::Method, raw_path: &str, query: &Query) -> Self {
-        let path = percent_decode_str(raw_path).decode_utf8_lossy().into_owned();
-        let mut info = Self { verb: method.as_str().to_ascii_lowercase(), ..Self::default() };
+        let path = percent_decode_str(raw_path)
+            .decode_utf8_lossy()
+            .into_owned();
+        let mut info = Self {
+            verb: method.as_str().to_ascii_lowercase(),
+            ..Self::default()
+        };
         // Split before decoding would keep an encoded slash in a segment; upstream splits the decoded path.
         let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let core = parts.first() == Some(&"api");
@@ -73,7 +78,10 @@ impl RequestInfo {
         if parts.first() == Some(&"namespaces") {
             if let Some(namespace) = parts.get(1) {
                 info.namespace = (*namespace).to_owned();
-                if parts.get(2).is_some_and(|s| !matches!(*s, "status" | "finalize")) {
+                if parts
+                    .get(2)
+                    .is_some_and(|s| !matches!(*s, "status" | "finalize"))
+                {
                     parts.drain(..2);
                 }
             }
@@ -102,7 +110,10 @@ impl RequestInfo {
             }
         } else if info.name.is_empty() && info.verb == "delete" {
             info.verb = "deletecollection".to_owned();
-        } else if info.verb == "get" && info.subresource.is_empty() && query.flag("watch").unwrap_or_default() {
+        } else if info.verb == "get"
+            && info.subresource.is_empty()
+            && query.flag("watch").unwrap_or_default()
+        {
             // Kept a get, as upstream: `watch` on one object's path has no effect.
         }
         info.path = path;
@@ -114,13 +125,19 @@ impl RequestInfo {
     pub(crate) fn is_long_running(&self, query: &Query) -> bool {
         self.is_resource
             && (self.verb == "watch"
-                || matches!(self.subresource.as_str(), "exec" | "attach" | "portforward" | "proxy")
+                || matches!(
+                    self.subresource.as_str(),
+                    "exec" | "attach" | "portforward" | "proxy"
+                )
                 || (self.subresource == "log" && query.flag("follow").unwrap_or_default()))
     }
 
     /// Whether it only reads.
     pub(crate) fn is_read_only(&self) -> bool {
-        matches!(self.verb.as_str(), "get" | "list" | "watch" | "head" | "options")
+        matches!(
+            self.verb.as_str(),
+            "get" | "list" | "watch" | "head" | "options"
+        )
     }
 }
 
@@ -158,27 +175,169 @@ mod tests {
     fn api_requests() {
         // method, uri, verb, group, namespace, resource, subresource, name
         let cases = [
-            ("GET", "/api/v1/namespaces", "list", "", "", "namespaces", "", ""),
-            ("GET", "/api/v1/namespaces/other", "get", "", "other", "namespaces", "", "other"),
-            ("PUT", "/api/v1/namespaces/other/finalize", "update", "", "other", "namespaces", "finalize", "other"),
-            ("GET", "/api/v1/namespaces/other/pods", "list", "", "other", "pods", "", ""),
-            ("GET", "/api/v1/namespaces/other/pods/foo", "get", "", "other", "pods", "", "foo"),
-            ("HEAD", "/api/v1/namespaces/other/pods/foo", "get", "", "other", "pods", "", "foo"),
-            ("GET", "/api/v1/pods?watch=true", "watch", "", "", "pods", "", ""),
-            ("GET", "/api/v1/pods?watch=false", "list", "", "", "pods", "", ""),
-            ("GET", "/api/v1/watch/namespaces/other/pods", "watch", "", "other", "pods", "", ""),
-            ("DELETE", "/api/v1/namespaces/other/pods", "deletecollection", "", "other", "pods", "", ""),
-            ("DELETE", "/api/v1/namespaces/other/pods/foo", "delete", "", "other", "pods", "", "foo"),
-            ("POST", "/apis/apps/v1/namespaces/a/deployments", "create", "apps", "a", "deployments", "", ""),
-            ("PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale", "patch", "apps", "a", "deployments", "scale", "d"),
-            ("GET", "/api/v1/nodes?fieldSelector=metadata.name%3Dn1", "list", "", "", "nodes", "", "n1"),
-            ("GET", "/api/v1/nodes/n1/proxy/a/b", "get", "", "", "nodes", "proxy", "n1"),
+            (
+                "GET",
+                "/api/v1/namespaces",
+                "list",
+                "",
+                "",
+                "namespaces",
+                "",
+                "",
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other",
+                "get",
+                "",
+                "other",
+                "namespaces",
+                "",
+                "other",
+            ),
+            (
+                "PUT",
+                "/api/v1/namespaces/other/finalize",
+                "update",
+                "",
+                "other",
+                "namespaces",
+                "finalize",
+                "other",
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods",
+                "list",
+                "",
+                "other",
+                "pods",
+                "",
+                "",
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods/foo",
+                "get",
+                "",
+                "other",
+                "pods",
+                "",
+                "foo",
+            ),
+            (
+                "HEAD",
+                "/api/v1/namespaces/other/pods/foo",
+                "get",
+                "",
+                "other",
+                "pods",
+                "",
+                "foo",
+            ),
+            (
+                "GET",
+                "/api/v1/pods?watch=true",
+                "watch",
+                "",
+                "",
+                "pods",
+                "",
+                "",
+            ),
+            (
+                "GET",
+                "/api/v1/pods?watch=false",
+                "list",
+                "",
+                "",
+                "pods",
+                "",
+                "",
+            ),
+            (
+                "GET",
+                "/api/v1/watch/namespaces/other/pods",
+                "watch",
+                "",
+                "other",
+                "pods",
+                "",
+                "",
+            ),
+            (
+                "DELETE",
+                "/api/v1/namespaces/other/pods",
+                "deletecollection",
+                "",
+                "other",
+                "pods",
+                "",
+                "",
+            ),
+            (
+                "DELETE",
+                "/api/v1/namespaces/other/pods/foo",
+                "delete",
+                "",
+                "other",
+                "pods",
+                "",
+                "foo",
+            ),
+            (
+                "POST",
+                "/apis/apps/v1/namespaces/a/deployments",
+                "create",
+                "apps",
+                "a",
+                "deployments",
+                "",
+                "",
+            ),
+            (
+                "PATCH",
+                "/apis/apps/v1/namespaces/a/deployments/d/scale",
+                "patch",
+                "apps",
+                "a",
+                "deployments",
+                "scale",
+                "d",
+            ),
+            (
+                "GET",
+                "/api/v1/nodes?fieldSelector=metadata.name%3Dn1",
+                "list",
+                "",
+                "",
+                "nodes",
+                "",
+                "n1",
+            ),
+            (
+                "GET",
+                "/api/v1/nodes/n1/proxy/a/b",
+                "get",
+                "",
+                "",
+                "nodes",
+                "proxy",
+                "n1",
+            ),
         ];
         for (method, uri, verb, group, namespace, resource, subresource, name) in cases {
             let info = parse(method, uri);
             assert!(info.is_resource, "{uri}");
             assert_eq!(
-                (&*info.verb, &*info.group, &*info.namespace, &*info.resource, &*info.subresource, &*info.name),
+                (
+                    &*info.verb,
+                    &*info.group,
+                    &*info.namespace,
+                    &*info.resource,
+                    &*info.subresource,
+                    &*info.name
+                ),
                 (verb, group, namespace, resource, subresource, name),
                 "{uri}"
             );
@@ -188,7 +347,16 @@ mod tests {
 
     #[test]
     fn other_requests() {
-        for uri in ["/", "/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/healthz", "/version"] {
+        for uri in [
+            "/",
+            "/api",
+            "/api/v1",
+            "/apis",
+            "/apis/apps",
+            "/apis/apps/v1",
+            "/healthz",
+            "/version",
+        ] {
             let info = parse("GET", uri);
             assert!(!info.is_resource, "{uri}");
             assert_eq!(info.verb, "get");

@@ -13,7 +13,12 @@ use crate::chain::ApiRequest;
 use crate::respond::Handled;
 
 /// Answers a request whose route is known to exist.
-pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb, served: Served) -> Handled {
+pub(crate) async fn serve(
+    request: ApiRequest,
+    target: Target,
+    verb: Verb,
+    served: Served,
+) -> Handled {
     if served == Served::Server {
         return crate::virtual_resource::serve(request, target, verb).await;
     }

@@ -19,13 +19,18 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) fn reply(code: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 pub(crate) fn text(code: StatusCode, body: impl Into<Bytes>) -> Reply {
     let mut response = reply(code, "text/plain; charset=utf-8", body);
-    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -43,7 +48,11 @@ pub(crate) fn json(code: StatusCode, value: &impl Serialize) -> Reply {
 
 /// A Status as JSON, with `Retry-After` where it says so. The one place where an error becomes an answer.
 pub(crate) fn status(status: &Status) -> Reply {
-    status_as(status, serde_json::to_vec(status).unwrap_or_default().into(), JSON)
+    status_as(
+        status,
+        serde_json::to_vec(status).unwrap_or_default().into(),
+        JSON,
+    )
 }
 
 /// The same in another encoding.
@@ -54,7 +63,9 @@ pub(crate) fn status_as(status: &Status, body: Bytes, content_type: &'static str
     };
     let mut response = reply(code, content_type, body);
     if let Some(seconds) = status.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

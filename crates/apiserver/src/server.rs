@@ -122,10 +122,20 @@ impl ServerBuilder {
     /// # Errors
     /// When the caches cannot be loaded or the parts contradict each other.
     pub async fn build(self) -> Result<Server, BuildError> {
-        let (tls, limits, exporters) =
-            (self.tls.clone(), self.limits.clone(), self.exporters.clone());
+        let (tls, limits, exporters) = (
+            self.tls.clone(),
+            self.limits.clone(),
+            self.exporters.clone(),
+        );
         let handler = Handler::new(self).await?;
-        Ok(Server { shared: Arc::new(Shared { handler, tls, limits, exporters }) })
+        Ok(Server {
+            shared: Arc::new(Shared {
+                handler,
+                tls,
+                limits,
+                exporters,
+            }),
+        })
     }
 }
 
@@ -167,7 +177,11 @@ impl Server {
     ///
     /// # Errors
     /// When the listener fails for good.
-    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> Result<(), ServeError> {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
         listener::run(self.shared.clone(), listener, stop).await
     }
 

@@ -34,10 +34,20 @@ pub(crate) fn version() -> Reply {
 /// The paths there are.
 // upstream: apiserver/pkg/server/routes/index.go
 pub(crate) fn root(handler: &Handler) -> Reply {
-    let mut paths: Vec<String> = ["/.well-known/openid-configuration", "/api", "/apis", "/apis/", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/version", "/metrics"]
-        .iter()
-        .map(|s| (*s).to_owned())
-        .collect();
+    let mut paths: Vec<String> = [
+        "/.well-known/openid-configuration",
+        "/api",
+        "/apis",
+        "/apis/",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openid/v1/jwks",
+        "/version",
+        "/metrics",
+    ]
+    .iter()
+    .map(|s| (*s).to_owned())
+    .collect();
     paths.extend(handler.health.paths());
     for (group, versions) in handler.registry.table().groups() {
         if group.is_empty() {
@@ -53,15 +63,22 @@ pub(crate) fn root(handler: &Handler) -> Reply {
 
 // upstream: pkg/routes/openidmetadata.go
 pub(crate) fn jwks(handler: &Handler) -> Reply {
-    let Some(tokens) = handler.authenticator.tokens() else { return respond::page_not_found() };
+    let Some(tokens) = handler.authenticator.tokens() else {
+        return respond::page_not_found();
+    };
     let bytes = serde_json::to_vec(&tokens.keys().jwks()).unwrap_or_default();
     let mut reply = respond::reply(StatusCode::OK, "application/jwk-set+json", bytes);
-    reply.headers_mut().insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=3600"));
+    reply.headers_mut().insert(
+        http::header::CACHE_CONTROL,
+        http::HeaderValue::from_static("public, max-age=3600"),
+    );
     reply
 }
 
 pub(crate) fn openid_configuration(handler: &Handler) -> Reply {
-    let Some(tokens) = handler.authenticator.tokens() else { return respond::page_not_found() };
+    let Some(tokens) = handler.authenticator.tokens() else {
+        return respond::page_not_found();
+    };
     let issuer = tokens.keys().issuer();
     let mut reply = respond::json(
         StatusCode::OK,
@@ -73,6 +90,9 @@ pub(crate) fn openid_configuration(handler: &Handler) -> Reply {
             "id_token_signing_alg_values_supported": ["ES256"],
         }),
     );
-    reply.headers_mut().insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=3600"));
+    reply.headers_mut().insert(
+        http::header::CACHE_CONTROL,
+        http::HeaderValue::from_static("public, max-age=3600"),
+    );
     reply
 }

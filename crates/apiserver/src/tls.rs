@@ -60,9 +60,16 @@ impl ServingTls {
         key: PrivateKeyDer<'static>,
         client_ca: Vec<CertificateDer<'static>>,
     ) -> Result<Arc<Self>, TlsError> {
-        let parts = Parts { chain, key, client_ca };
+        let parts = Parts {
+            chain,
+            key,
+            client_ca,
+        };
         let serving = parts.build()?;
-        Ok(Arc::new(Self { current: ArcSwap::from_pointee(serving), parts: Mutex::new(parts) }))
+        Ok(Arc::new(Self {
+            current: ArcSwap::from_pointee(serving),
+            parts: Mutex::new(parts),
+        }))
     }
 
     /// Serves new connections with another certificate.
@@ -75,7 +82,11 @@ impl ServingTls {
         key: PrivateKeyDer<'static>,
     ) -> Result<(), TlsError> {
         let mut parts = self.parts.lock();
-        let next = Parts { chain, key, client_ca: parts.client_ca.clone() };
+        let next = Parts {
+            chain,
+            key,
+            client_ca: parts.client_ca.clone(),
+        };
         self.current.store(Arc::new(next.build()?));
         *parts = next;
         Ok(())
@@ -85,10 +96,16 @@ impl ServingTls {
     ///
     /// # Errors
     /// When they cannot be used; the old ones stay.
-    pub fn replace_client_ca(&self, client_ca: Vec<CertificateDer<'static>>) -> Result<(), TlsError> {
+    pub fn replace_client_ca(
+        &self,
+        client_ca: Vec<CertificateDer<'static>>,
+    ) -> Result<(), TlsError> {
         let mut parts = self.parts.lock();
-        let next =
-            Parts { chain: parts.chain.clone(), key: parts.key.clone_key(), client_ca };
+        let next = Parts {
+            chain: parts.chain.clone(),
+            key: parts.key.clone_key(),
+            client_ca,
+        };
         self.current.store(Arc::new(next.build()?));
         *parts = next;
         Ok(())
@@ -132,6 +149,9 @@ impl Parts {
             .with_single_cert(self.chain.clone(), self.key.clone_key())
             .map_err(TlsError::Refused)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Serving { config: Arc::new(config), spki })
+        Ok(Serving {
+            config: Arc::new(config),
+            spki,
+        })
     }
 }

@@ -23,8 +23,12 @@ pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Ha
     }
     match (row.plural.as_str(), target.subresource.as_str(), verb) {
         ("pods", "log", _) => connect::log::serve(request, &target).await,
-        ("pods", "exec" | "attach" | "portforward", _) => connect::stream::serve(request, &target).await,
-        ("nodes" | "pods" | "services", "proxy", _) => connect::proxy::serve(request, &target).await,
+        ("pods", "exec" | "attach" | "portforward", _) => {
+            connect::stream::serve(request, &target).await
+        }
+        ("nodes" | "pods" | "services", "proxy", _) => {
+            connect::proxy::serve(request, &target).await
+        }
         ("serviceaccounts", "token", Verb::Create) => token::create(request, &target).await,
         ("tokenreviews", "", Verb::Create) => identity::token_review(request, &target).await,
         ("selfsubjectreviews", "", Verb::Create) => identity::self_review(request, &target).await,
@@ -33,7 +37,9 @@ pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Ha
             "",
             Verb::Create,
         ) => access::review(request, &target).await,
-        ("selfsubjectrulesreviews", "", Verb::Create) => access::rules_review(request, &target).await,
+        ("selfsubjectrulesreviews", "", Verb::Create) => {
+            access::rules_review(request, &target).await
+        }
         // The components upstream reports on (etcd, scheduler, controller-manager) are parts of this process.
         ("componentstatuses", "", Verb::List) => {
             let negotiated = negotiate(request.headers(), &request.query, For::List)?;
@@ -45,27 +51,42 @@ pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Ha
             };
             Ok(output::list(&request, &target, negotiated, list)?)
         }
-        ("componentstatuses", "", Verb::Get) => {
-            Err(Status::not_found(&GroupResource::new("", "componentstatuses"), &target.name).into())
-        }
+        ("componentstatuses", "", Verb::Get) => Err(Status::not_found(
+            &GroupResource::new("", "componentstatuses"),
+            &target.name,
+        )
+        .into()),
         _ => Err(Status::method_not_allowed().into()),
     }
 }
 
 /// The body of a virtual create, checked to be of the right kind, and how to answer.
-async fn body(request: &mut ApiRequest, target: &Target, kind: (&str, &str)) -> Result<(Value, Negotiated), Status> {
+async fn body(
+    request: &mut ApiRequest,
+    target: &Target,
+    kind: (&str, &str),
+) -> Result<(Value, Negotiated), Status> {
     let negotiated = negotiate(request.headers(), &request.query, For::Object)?;
     let encoding = of_body(request.header("content-type"))?;
     let bytes = request.body().await?;
     let value = encoding::decode_any(&bytes, encoding, kind)?;
     if !value.is_object() {
-        return Err(Status::bad_request(format!("the object provided is unrecognized (must be of type {})", kind.1)));
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {})",
+            kind.1
+        )));
     }
     for (key, wanted) in [("kind", kind.1), ("apiVersion", kind.0)] {
         let given = value.get(key).and_then(Value::as_str).unwrap_or_default();
         if !given.is_empty() && given != wanted {
-            let gv = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-            let given_kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+            let gv = value
+                .get("apiVersion")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let given_kind = value
+                .get("kind")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             return Err(Status::bad_request(format!(
                 "the API version in the data ({gv}, Kind={given_kind}) does not match the expected API version ({}, Kind={})",
                 kind.0, kind.1
@@ -80,11 +101,21 @@ async fn body(request: &mut ApiRequest, target: &Target, kind: (&str, &str)) -> 
 fn created(negotiated: Negotiated, row: &Resource, value: &Value) -> Handled {
     let json = serde_json::to_vec(value).map_err(Status::internal)?.into();
     let bytes = encoding::encode_kind(&json, negotiated, row)?;
-    Ok(respond::reply(StatusCode::CREATED, negotiated.encoding.media_type(), bytes))
+    Ok(respond::reply(
+        StatusCode::CREATED,
+        negotiated.encoding.media_type(),
+        bytes,
+    ))
 }
 
 /// The object with kind, version and its own metadata in upstream's order.
-fn object(api_version: &str, kind: &str, metadata: Value, spec: Option<Value>, status: Value) -> Value {
+fn object(
+    api_version: &str,
+    kind: &str,
+    metadata: Value,
+    spec: Option<Value>,
+    status: Value,
+) -> Value {
     let mut out = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
     if let Value::Object(map) = &mut out {
         if let Some(spec) = spec {
@@ -96,5 +127,9 @@ fn object(api_version: &str, kind: &str, metadata: Value, spec: Option<Value>, s
 }
 
 fn metadata(value: &Value) -> Value {
-    value.get("metadata").filter(|m| m.is_object()).cloned().unwrap_or_else(|| json!({}))
+    value
+        .get("metadata")
+        .filter(|m| m.is_object())
+        .cloned()
+        .unwrap_or_else(|| json!({}))
 }

@@ -11,5 +11,7 @@ mod harness;
 mod http_behaviour;
 #[path = "server/kubectl.rs"]
 mod kubectl;
+#[path = "server/listener.rs"]
+mod listener;
 #[path = "server/node.rs"]
 mod node;

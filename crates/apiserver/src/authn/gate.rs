@@ -55,7 +55,9 @@ impl CertificateIdentity {
     /// Time left until the certificate ends; zero when it has.
     #[must_use]
     pub fn remaining(&self) -> std::time::Duration {
-        let left = self.not_after.saturating_sub(jiff::Timestamp::now().as_second());
+        let left = self
+            .not_after
+            .saturating_sub(jiff::Timestamp::now().as_second());
         std::time::Duration::from_secs(u64::try_from(left).unwrap_or(0))
     }
 }

@@ -126,14 +126,22 @@ struct PublicKey {
 
 impl PublicKey {
     fn new(point: &[u8]) -> Result<Self, KeyError> {
-        let (Some(4), Some(x), Some(y), 65) =
-            (point.first(), point.get(1..33), point.get(33..65), point.len())
-        else {
+        let (Some(4), Some(x), Some(y), 65) = (
+            point.first(),
+            point.get(1..33),
+            point.get(33..65),
+            point.len(),
+        ) else {
             return Err(KeyError::NotAPoint);
         };
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         let key = DecodingKey::from_ec_components(&x, &y).map_err(|_| KeyError::NotAPoint)?;
-        Ok(Self { id: URL_SAFE_NO_PAD.encode(Sha256::digest(point)), x, y, key })
+        Ok(Self {
+            id: URL_SAFE_NO_PAD.encode(Sha256::digest(point)),
+            x,
+            y,
+            key,
+        })
     }
 }
 
@@ -153,7 +161,11 @@ impl ServiceAccountTokens {
             .map_err(|_| KeyError::NotP256)?;
         let issuer = issuer.into();
         Ok(Self {
-            audiences: if audiences.is_empty() { vec![issuer.clone()] } else { audiences },
+            audiences: if audiences.is_empty() {
+                vec![issuer.clone()]
+            } else {
+                audiences
+            },
             issuer,
             key: EncodingKey::from_ec_der(pkcs8),
             public: vec![PublicKey::new(pair.public_key().as_ref())?],
@@ -231,10 +243,19 @@ impl ServiceAccountTokens {
             }
         }
         let claims = result?.claims;
-        let wanted = audiences.filter(|a| !a.is_empty()).unwrap_or(&self.audiences);
-        let common: Vec<String> = wanted.iter().filter(|a| claims.aud.contains(a)).cloned().collect();
+        let wanted = audiences
+            .filter(|a| !a.is_empty())
+            .unwrap_or(&self.audiences);
+        let common: Vec<String> = wanted
+            .iter()
+            .filter(|a| claims.aud.contains(a))
+            .cloned()
+            .collect();
         if common.is_empty() {
-            return Err(TokenError::Audience { token: claims.aud, wanted: wanted.to_vec() });
+            return Err(TokenError::Audience {
+                token: claims.aud,
+                wanted: wanted.to_vec(),
+            });
         }
         Ok((claims, common))
     }
@@ -270,40 +291,69 @@ impl BoundTokens {
     ) -> Result<TokenIdentity, TokenError> {
         let (claims, audiences) = self.tokens.verify(token, audiences)?;
         let k = &claims.kubernetes;
-        let expected = format!("system:serviceaccount:{}:{}", k.namespace, k.serviceaccount.name);
+        let expected = format!(
+            "system:serviceaccount:{}:{}",
+            k.namespace, k.serviceaccount.name
+        );
         if claims.sub != expected || k.namespace.is_empty() || k.serviceaccount.name.is_empty() {
             return Err(TokenError::Claims);
         }
-        if !self.lives("serviceaccounts", &k.namespace, &k.serviceaccount).await {
-            return Err(TokenError::Account(format!("{}/{}", k.namespace, k.serviceaccount.name)));
+        if !self
+            .lives("serviceaccounts", &k.namespace, &k.serviceaccount)
+            .await
+        {
+            return Err(TokenError::Account(format!(
+                "{}/{}",
+                k.namespace, k.serviceaccount.name
+            )));
         }
         for (kind, resource, reference) in
             [("secret", "secrets", &k.secret), ("pod", "pods", &k.pod)]
         {
             if let Some(r) = reference {
                 if !self.lives(resource, &k.namespace, r).await {
-                    return Err(TokenError::Bound { kind, name: r.name.clone() });
+                    return Err(TokenError::Bound {
+                        kind,
+                        name: r.name.clone(),
+                    });
                 }
             }
         }
         // A node beside a pod only tells where the pod ran; by itself the token is bound to it.
         if let (Some(node), None, None) = (&k.node, &k.pod, &k.secret) {
             if !self.lives("nodes", "", node).await {
-                return Err(TokenError::Bound { kind: "node", name: node.name.clone() });
+                return Err(TokenError::Bound {
+                    kind: "node",
+                    name: node.name.clone(),
+                });
             }
         }
-        Ok(TokenIdentity { user: user(&claims), audiences })
+        Ok(TokenIdentity {
+            user: user(&claims),
+            audiences,
+        })
     }
 
     async fn lives(&self, resource: &str, namespace: &str, reference: &Ref) -> bool {
-        let Some(row) = self.registry.table().find("", "v1", resource) else { return false };
-        let target = Target::object(row, Some(namespace).filter(|n| !n.is_empty()), &reference.name);
-        let got = self.registry.get(&RequestContext::system(), &target, &GetOptions::default()).await;
+        let Some(row) = self.registry.table().find("", "v1", resource) else {
+            return false;
+        };
+        let target = Target::object(
+            row,
+            Some(namespace).filter(|n| !n.is_empty()),
+            &reference.name,
+        );
+        let got = self
+            .registry
+            .get(&RequestContext::system(), &target, &GetOptions::default())
+            .await;
         let Ok(object) = got else { return false };
         let object = object.value();
         let metadata = object.get("metadata");
         let uid = metadata.and_then(|m| m.get("uid")).and_then(Value::as_str);
-        let deleted = metadata.and_then(|m| m.get("deletionTimestamp")).and_then(Value::as_str);
+        let deleted = metadata
+            .and_then(|m| m.get("deletionTimestamp"))
+            .and_then(Value::as_str);
         // Tokens go on for a minute after their object's deletion time.
         let gone = deleted
             .and_then(|t| t.parse::<jiff::Timestamp>().ok())
@@ -325,7 +375,10 @@ fn user(claims: &Claims) -> UserInfo {
         ..UserInfo::default()
     };
     let mut extra = |key: &str, value: &str| {
-        user.extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value.to_owned()]);
+        user.extra.insert(
+            format!("authentication.kubernetes.io/{key}"),
+            vec![value.to_owned()],
+        );
     };
     extra("credential-id", &format!("JTI={}", claims.jti));
     if let Some(pod) = &k.pod {
@@ -363,7 +416,10 @@ mod tests {
                 node: None,
                 pod: None,
                 secret: None,
-                serviceaccount: Ref { name: "sa".into(), uid: "u".into() },
+                serviceaccount: Ref {
+                    name: "sa".into(),
+                    uid: "u".into(),
+                },
             },
             nbf: now + from,
             sub: "system:serviceaccount:ns:sa".into(),
@@ -374,14 +430,31 @@ mod tests {
     fn round_trip_and_refusals() {
         let keys = tokens();
         let good = keys.sign(&claims(0, 100)).unwrap();
-        assert_eq!(keys.verify(&good, None).unwrap().0.sub, "system:serviceaccount:ns:sa");
-        assert!(keys.verify(&good, Some(&["other".to_owned()])).is_err(), "another audience");
+        assert_eq!(
+            keys.verify(&good, None).unwrap().0.sub,
+            "system:serviceaccount:ns:sa"
+        );
+        assert!(
+            keys.verify(&good, Some(&["other".to_owned()])).is_err(),
+            "another audience"
+        );
         assert!(tokens().verify(&good, None).is_err(), "another key");
-        assert!(keys.verify(&keys.sign(&claims(-100, -10)).unwrap(), None).is_err(), "expired");
-        assert!(keys.verify(&keys.sign(&claims(50, 100)).unwrap(), None).is_err(), "not yet");
+        assert!(
+            keys.verify(&keys.sign(&claims(-100, -10)).unwrap(), None)
+                .is_err(),
+            "expired"
+        );
+        assert!(
+            keys.verify(&keys.sign(&claims(50, 100)).unwrap(), None)
+                .is_err(),
+            "not yet"
+        );
         let mut other = claims(0, 100);
         other.iss = "https://other".into();
-        assert!(keys.verify(&keys.sign(&other).unwrap(), None).is_err(), "another issuer");
+        assert!(
+            keys.verify(&keys.sign(&other).unwrap(), None).is_err(),
+            "another issuer"
+        );
         let mut parts: Vec<&str> = good.split('.').collect();
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
         parts[0] = &none;

@@ -20,9 +20,10 @@ pub(crate) enum CertificateError {
 
 /// Reads the leaf. TLS has verified its chain, usage and times.
 pub(super) fn identity(der: &CertificateDer<'_>) -> Result<CertificateIdentity, CertificateError> {
-    let (_, certificate) =
-        x509_parser::parse_x509_certificate(der).map_err(|e| CertificateError::Parse(e.to_string()))?;
-    let text = |a: &x509_parser::x509::AttributeTypeAndValue<'_>| a.as_str().ok().map(str::to_owned);
+    let (_, certificate) = x509_parser::parse_x509_certificate(der)
+        .map_err(|e| CertificateError::Parse(e.to_string()))?;
+    let text =
+        |a: &x509_parser::x509::AttributeTypeAndValue<'_>| a.as_str().ok().map(str::to_owned);
     let subject = certificate.subject();
     let common_name = subject
         .iter_common_name()

@@ -2,8 +2,8 @@
 
 use registry::UserInfo;
 
-use machinery::options::Query;
 use crate::request_info::RequestInfo;
+use machinery::options::Query;
 
 /// upstream: apiserver/pkg/authorization/authorizer#Attributes
 #[derive(Clone, Debug)]
@@ -25,9 +25,10 @@ pub(crate) struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     pub(crate) fn of_request(user: &'a UserInfo, info: &'a RequestInfo, query: &Query) -> Self {
         let fields = match info.verb.as_str() {
-            "list" | "watch" | "deletecollection" if info.is_resource => {
-                query.get("fieldSelector").map(equalities).unwrap_or_default()
-            }
+            "list" | "watch" | "deletecollection" if info.is_resource => query
+                .get("fieldSelector")
+                .map(equalities)
+                .unwrap_or_default(),
             _ => Vec::new(),
         };
         Self {
@@ -46,7 +47,12 @@ impl<'a> Attributes<'a> {
     }
 
     /// A resource request of somebody.
-    pub(crate) fn resource(user: &'a UserInfo, verb: &'a str, group: &'a str, resource: &'a str) -> Self {
+    pub(crate) fn resource(
+        user: &'a UserInfo,
+        verb: &'a str,
+        group: &'a str,
+        resource: &'a str,
+    ) -> Self {
         Self {
             user,
             verb,
@@ -64,7 +70,11 @@ impl<'a> Attributes<'a> {
 
     /// A request for a path off the API.
     pub(crate) fn path(user: &'a UserInfo, verb: &'a str, path: &'a str) -> Self {
-        Self { is_resource: false, path, ..Self::resource(user, verb, "", "") }
+        Self {
+            is_resource: false,
+            path,
+            ..Self::resource(user, verb, "", "")
+        }
     }
 }
 

@@ -14,7 +14,11 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// Whether writes of this resource are checked.
 pub(crate) fn concerns(group: &str, resource: &str) -> bool {
-    group == GROUP && matches!(resource, "roles" | "clusterroles" | "rolebindings" | "clusterrolebindings")
+    group == GROUP
+        && matches!(
+            resource,
+            "roles" | "clusterroles" | "rolebindings" | "clusterrolebindings"
+        )
 }
 
 #[derive(Deserialize, Default)]
@@ -35,7 +39,10 @@ pub(crate) fn check(
     if user.in_group("system:masters") {
         return Ok(());
     }
-    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let name = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let may = |verb: &str, resource: &str, namespace: &str, name: &str| {
         let mut a = Attributes::resource(user, verb, GROUP, resource);
         a.namespace = namespace;
@@ -53,9 +60,10 @@ pub(crate) fn check(
             return Ok(());
         }
         let role_namespace = if cluster { "" } else { namespace };
-        let rules = authorizer.rbac().role_rules(&role.kind, role_namespace, &role.name).ok_or_else(|| {
-            Status::not_found(&GroupResource::new(GROUP, plural), &role.name)
-        })?;
+        let rules = authorizer
+            .rbac()
+            .role_rules(&role.kind, role_namespace, &role.name)
+            .ok_or_else(|| Status::not_found(&GroupResource::new(GROUP, plural), &role.name))?;
         rules.as_ref().clone()
     } else {
         if may("escalate", resource, namespace, name) {
@@ -69,7 +77,10 @@ pub(crate) fn check(
                 "must have cluster-admin privileges to use the aggregationRule",
             ));
         }
-        object.get("rules").and_then(|r| serde_json::from_value(r.clone()).ok()).unwrap_or_default()
+        object
+            .get("rules")
+            .and_then(|r| serde_json::from_value(r.clone()).ok())
+            .unwrap_or_default()
     };
     let (own, errors) = authorizer.rules_for(user, namespace);
     let missing: Vec<Rule> = rules
@@ -80,13 +91,21 @@ pub(crate) fn check(
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Status::forbidden(&GroupResource::new(GROUP, resource), name, text(user, &missing, &errors)))
+    Err(Status::forbidden(
+        &GroupResource::new(GROUP, resource),
+        name,
+        text(user, &missing, &errors),
+    ))
 }
 
 // upstream: pkg/registry/rbac/validation/rule.go#ConfirmNoEscalation
 fn text(user: &UserInfo, missing: &[Rule], errors: &[String]) -> String {
     let compact: Vec<String> = compact(missing).iter().map(go_syntax).collect();
-    let groups: Vec<String> = user.groups.iter().map(|g| machinery::go::quote(g)).collect();
+    let groups: Vec<String> = user
+        .groups
+        .iter()
+        .map(|g| machinery::go::quote(g))
+        .collect();
     let mut out = format!(
         "user {} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
         machinery::go::quote(&user.name),
@@ -103,19 +122,38 @@ fn text(user: &UserInfo, missing: &[Rule], errors: &[String]) -> String {
 fn compact(rules: &[Rule]) -> Vec<Rule> {
     let mut out: Vec<Rule> = Vec::new();
     for rule in rules {
-        let same = out.iter_mut().find(|r| Rule { verbs: Vec::new(), ..(*r).clone() } == Rule { verbs: Vec::new(), ..rule.clone() });
+        let same = out.iter_mut().find(|r| {
+            Rule {
+                verbs: Vec::new(),
+                ..(*r).clone()
+            } == Rule {
+                verbs: Vec::new(),
+                ..rule.clone()
+            }
+        });
         match same {
             Some(r) => r.verbs.extend(rule.verbs.iter().cloned()),
             None => out.push(rule.clone()),
         }
     }
-    out.sort_by(|a, b| (&a.api_groups, &a.resources, &a.non_resource_urls).cmp(&(&b.api_groups, &b.resources, &b.non_resource_urls)));
+    out.sort_by(|a, b| {
+        (&a.api_groups, &a.resources, &a.non_resource_urls).cmp(&(
+            &b.api_groups,
+            &b.resources,
+            &b.non_resource_urls,
+        ))
+    });
     out
 }
 
 /// upstream: pkg/apis/rbac/v1/helpers.go#CompactString
 fn go_syntax(rule: &Rule) -> String {
-    let list = |l: &[String]| l.iter().map(|s| machinery::go::quote(s)).collect::<Vec<_>>().join(" ");
+    let list = |l: &[String]| {
+        l.iter()
+            .map(|s| machinery::go::quote(s))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let mut out = String::from("{");
     let mut part = |name: &str, l: &[String]| {
         if !l.is_empty() {

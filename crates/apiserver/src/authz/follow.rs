@@ -26,7 +26,10 @@ pub(crate) async fn follow(
     stop: &CancellationToken,
     mut apply: impl FnMut(Change) + Send + 'static,
 ) -> Result<(), Status> {
-    let row = registry.table().find(group, version, plural).ok_or_else(Status::unknown_resource)?;
+    let row = registry
+        .table()
+        .find(group, version, plural)
+        .ok_or_else(Status::unknown_resource)?;
     let target = Target::collection(row, None);
     let (registry, stop) = (registry.clone(), stop.clone());
     let (loaded, when_loaded) = oneshot::channel();
@@ -45,10 +48,16 @@ pub(crate) async fn follow(
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
-            pause = if loaded.is_none() { Duration::from_millis(10) } else { (pause * 2).min(Duration::from_secs(1)) };
+            pause = if loaded.is_none() {
+                Duration::from_millis(10)
+            } else {
+                (pause * 2).min(Duration::from_secs(1))
+            };
         }
     });
-    when_loaded.await.map_err(|_| Status::internal(format_args!("following {plural} ended")))
+    when_loaded
+        .await
+        .map_err(|_| Status::internal(format_args!("following {plural} ended")))
 }
 
 async fn once(
@@ -64,12 +73,20 @@ async fn once(
         allow_watch_bookmarks: true,
         ..ListOptions::default()
     };
-    let mut watch = registry.watch(&RequestContext::system(), target, &options).await?;
+    let mut watch = registry
+        .watch(&RequestContext::system(), target, &options)
+        .await?;
     let mut initial = Some(Vec::new());
     while let Some(event) = watch.next().await {
         match (event, &mut initial) {
             (WatchEvent::Added(o) | WatchEvent::Modified(o), Some(all)) => all.push(o),
-            (WatchEvent::Bookmark { initial_events_end: true, .. }, _) => {
+            (
+                WatchEvent::Bookmark {
+                    initial_events_end: true,
+                    ..
+                },
+                _,
+            ) => {
                 if let Some(all) = initial.take() {
                     apply(Change::Replace(all));
                     if let Some(loaded) = loaded.take() {

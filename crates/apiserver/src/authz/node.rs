@@ -19,7 +19,12 @@ pub(super) fn authorize(graph: &NodeGraph, a: &Attributes<'_>) -> Decision {
     if !a.user.in_group("system:nodes") {
         return no("");
     }
-    let Some(node) = a.user.name.strip_prefix("system:node:").filter(|n| !n.is_empty()) else {
+    let Some(node) = a
+        .user
+        .name
+        .strip_prefix("system:node:")
+        .filter(|n| !n.is_empty())
+    else {
         return no("");
     };
     if a.is_resource {
@@ -33,8 +38,12 @@ pub(super) fn authorize(graph: &NodeGraph, a: &Attributes<'_>) -> Decision {
                 };
             }
             ("", "persistentvolumes") => return get(graph, node, Vertex::Volume, a),
-            ("storage.k8s.io", "volumeattachments") => return get(graph, node, Vertex::Attachment, a),
-            ("resource.k8s.io", "resourceclaims") => return get(graph, node, Vertex::ResourceClaim, a),
+            ("storage.k8s.io", "volumeattachments") => {
+                return get(graph, node, Vertex::Attachment, a);
+            }
+            ("resource.k8s.io", "resourceclaims") => {
+                return get(graph, node, Vertex::ResourceClaim, a);
+            }
             ("", "serviceaccounts") => {
                 return match a.subresource {
                     "token" => create_token(graph, node, a),
@@ -59,7 +68,9 @@ fn related(graph: &NodeGraph, node: &str, vertex: Vertex, a: &Attributes<'_>) ->
     if graph.related(node, vertex, a.namespace, a.name) {
         yes()
     } else {
-        no(format!("no relationship found between node '{node}' and this object"))
+        no(format!(
+            "no relationship found between node '{node}' and this object"
+        ))
     }
 }
 
@@ -141,13 +152,20 @@ fn resource_slice(node: &str, a: &Attributes<'_>) -> Decision {
         // Whose slice it is, admission checks.
         "create" => yes(),
         "list" | "watch" | "deletecollection" => {
-            if a.fields.iter().any(|(k, v)| k == "spec.nodeName" && v == node) {
+            if a.fields
+                .iter()
+                .any(|(k, v)| k == "spec.nodeName" && v == node)
+            {
                 yes()
             } else {
-                no("can only list/watch/deletecollection resourceslices with nodeName field selector")
+                no(
+                    "can only list/watch/deletecollection resourceslices with nodeName field selector",
+                )
             }
         }
-        _ => no("only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection"),
+        _ => no(
+            "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, delete, deletecollection",
+        ),
     }
 }
 
@@ -158,22 +176,37 @@ fn own_node(node: &str, a: &Attributes<'_>) -> Decision {
             // What is written, and to which node, admission checks (NodeRestriction); a name in the path must be its own here.
             "create" => yes(),
             "update" | "patch" => {
-                if a.name == node { yes() } else { no(format!("node '{node}' cannot write '{}', only its own Node object", a.name)) }
+                if a.name == node {
+                    yes()
+                } else {
+                    no(format!(
+                        "node '{node}' cannot write '{}', only its own Node object",
+                        a.name
+                    ))
+                }
             }
             "get" | "list" | "watch" => {
                 if a.name == node {
                     yes()
                 } else if a.name.is_empty() {
-                    no(format!("node '{node}' cannot read all nodes, only its own Node object"))
+                    no(format!(
+                        "node '{node}' cannot read all nodes, only its own Node object"
+                    ))
                 } else {
-                    no(format!("node '{node}' cannot read '{}', only its own Node object", a.name))
+                    no(format!(
+                        "node '{node}' cannot read '{}', only its own Node object",
+                        a.name
+                    ))
                 }
             }
             _ => no("can only create, get, list, watch, update or patch a Node"),
         },
         "status" => match a.verb {
             "update" | "patch" if a.name == node => yes(),
-            "update" | "patch" => no(format!("node '{node}' cannot write '{}', only its own Node object", a.name)),
+            "update" | "patch" => no(format!(
+                "node '{node}' cannot write '{}', only its own Node object",
+                a.name
+            )),
             _ => no("can only update or patch Node status"),
         },
         _ => no("only the status subresource of a Node is allowed"),
@@ -186,7 +219,10 @@ fn pod(graph: &NodeGraph, node: &str, a: &Attributes<'_>) -> Decision {
         "" => match a.verb {
             "get" => related(graph, node, Vertex::Pod, a),
             "list" | "watch" => {
-                if a.fields.iter().any(|(k, v)| k == "spec.nodeName" && v == node) {
+                if a.fields
+                    .iter()
+                    .any(|(k, v)| k == "spec.nodeName" && v == node)
+                {
                     return yes();
                 }
                 if !a.namespace.is_empty() && !a.name.is_empty() {
@@ -197,7 +233,9 @@ fn pod(graph: &NodeGraph, node: &str, a: &Attributes<'_>) -> Decision {
             // Mirror pods of its own, which admission checks.
             "create" => yes(),
             "delete" => {
-                if graph.related(node, Vertex::Pod, a.namespace, a.name) || !graph.has_pod(a.namespace, a.name) {
+                if graph.related(node, Vertex::Pod, a.namespace, a.name)
+                    || !graph.has_pod(a.namespace, a.name)
+                {
                     yes()
                 } else {
                     no(format!("node '{node}' can only delete pods bound to it"))
@@ -207,10 +245,14 @@ fn pod(graph: &NodeGraph, node: &str, a: &Attributes<'_>) -> Decision {
         },
         "status" => match a.verb {
             "update" | "patch" => {
-                if graph.related(node, Vertex::Pod, a.namespace, a.name) || !graph.has_pod(a.namespace, a.name) {
+                if graph.related(node, Vertex::Pod, a.namespace, a.name)
+                    || !graph.has_pod(a.namespace, a.name)
+                {
                     yes()
                 } else {
-                    no(format!("node '{node}' can only update the status of pods bound to it"))
+                    no(format!(
+                        "node '{node}' can only update the status of pods bound to it"
+                    ))
                 }
             }
             _ => no("can only update or patch pod status"),

@@ -60,7 +60,10 @@ pub(crate) struct NodeGraph {
 }
 
 impl NodeGraph {
-    pub(crate) async fn start(registry: &Registry, stop: &CancellationToken) -> Result<Arc<Self>, Status> {
+    pub(crate) async fn start(
+        registry: &Registry,
+        stop: &CancellationToken,
+    ) -> Result<Arc<Self>, Status> {
         let this = Arc::new(Self::default());
         let shared = this.clone();
         follow(registry, ("", "v1", "pods"), stop, move |change| {
@@ -81,41 +84,51 @@ impl NodeGraph {
         })
         .await?;
         let shared = this.clone();
-        follow(registry, ("", "v1", "persistentvolumes"), stop, move |change| {
-            let mut graph = shared.graph.write();
-            match change {
-                Change::Replace(all) => {
-                    graph.volumes.clear();
-                    graph.claims.clear();
-                    all.iter().for_each(|o| graph.put_volume(o));
-                }
-                Change::Put(o) => graph.put_volume(&o),
-                Change::Delete(o) => {
-                    if let Some(wire) = parse::<WireVolume>(&o) {
-                        graph.remove_volume(&wire.metadata.name);
+        follow(
+            registry,
+            ("", "v1", "persistentvolumes"),
+            stop,
+            move |change| {
+                let mut graph = shared.graph.write();
+                match change {
+                    Change::Replace(all) => {
+                        graph.volumes.clear();
+                        graph.claims.clear();
+                        all.iter().for_each(|o| graph.put_volume(o));
+                    }
+                    Change::Put(o) => graph.put_volume(&o),
+                    Change::Delete(o) => {
+                        if let Some(wire) = parse::<WireVolume>(&o) {
+                            graph.remove_volume(&wire.metadata.name);
+                        }
                     }
                 }
-            }
-        })
+            },
+        )
         .await?;
         let shared = this.clone();
-        follow(registry, ("storage.k8s.io", "v1", "volumeattachments"), stop, move |change| {
-            let mut graph = shared.graph.write();
-            let mut put = |o: &Object| {
-                if let Some(w) = parse::<WireAttachment>(o) {
-                    graph.attachments.insert(w.metadata.name, w.spec.node_name);
-                }
-            };
-            match change {
-                Change::Replace(all) => all.iter().for_each(put),
-                Change::Put(o) => put(&o),
-                Change::Delete(o) => {
-                    if let Some(w) = parse::<WireAttachment>(&o) {
-                        graph.attachments.remove(&w.metadata.name);
+        follow(
+            registry,
+            ("storage.k8s.io", "v1", "volumeattachments"),
+            stop,
+            move |change| {
+                let mut graph = shared.graph.write();
+                let mut put = |o: &Object| {
+                    if let Some(w) = parse::<WireAttachment>(o) {
+                        graph.attachments.insert(w.metadata.name, w.spec.node_name);
+                    }
+                };
+                match change {
+                    Change::Replace(all) => all.iter().for_each(put),
+                    Change::Put(o) => put(&o),
+                    Change::Delete(o) => {
+                        if let Some(w) = parse::<WireAttachment>(&o) {
+                            graph.attachments.remove(&w.metadata.name);
+                        }
                     }
                 }
-            }
-        })
+            },
+        )
         .await?;
         Ok(this)
     }
@@ -134,7 +147,9 @@ impl NodeGraph {
                 graph.reads(node, vertex, namespace, name)
                     || graph.volumes.values().any(|v| {
                         v.secrets.iter().any(|(ns, s)| ns == namespace && s == name)
-                            && v.claim.as_ref().is_some_and(|(ns, c)| graph.reads(node, Vertex::Claim, ns, c))
+                            && v.claim
+                                .as_ref()
+                                .is_some_and(|(ns, c)| graph.reads(node, Vertex::Claim, ns, c))
                     })
             }
             _ => graph.reads(node, vertex, namespace, name),
@@ -143,7 +158,10 @@ impl NodeGraph {
 
     /// Whether there is such a pod, on whatever node.
     pub(super) fn has_pod(&self, namespace: &str, name: &str) -> bool {
-        self.graph.read().pods.contains_key(&(namespace.to_owned(), name.to_owned()))
+        self.graph
+            .read()
+            .pods
+            .contains_key(&(namespace.to_owned(), name.to_owned()))
     }
 }
 
@@ -155,12 +173,17 @@ impl Graph {
     }
 
     fn put_pod(&mut self, object: &Object) {
-        let Some(wire) = parse::<WirePod>(object) else { return };
+        let Some(wire) = parse::<WirePod>(object) else {
+            return;
+        };
         let key = (wire.metadata.namespace.clone(), wire.metadata.name.clone());
         let node = wire.spec.node_name.clone();
         // References are immutable once a pod is bound, but for ephemeral containers' environment.
         if let Some(known) = self.pods.get(&key) {
-            if known.uid == wire.metadata.uid && known.node == node && wire.spec.ephemeral_containers.is_empty() {
+            if known.uid == wire.metadata.uid
+                && known.node == node
+                && wire.spec.ephemeral_containers.is_empty()
+            {
                 return;
             }
         }
@@ -169,16 +192,32 @@ impl Graph {
         if !node.is_empty() {
             refs = wire.references();
             for r in &refs {
-                *self.nodes.entry(r.clone()).or_default().entry(node.clone()).or_default() += 1;
+                *self
+                    .nodes
+                    .entry(r.clone())
+                    .or_default()
+                    .entry(node.clone())
+                    .or_default() += 1;
             }
         }
-        self.pods.insert(key, Pod { uid: wire.metadata.uid, node, refs });
+        self.pods.insert(
+            key,
+            Pod {
+                uid: wire.metadata.uid,
+                node,
+                refs,
+            },
+        );
     }
 
     fn remove_pod(&mut self, key: &(String, String)) {
-        let Some(pod) = self.pods.remove(key) else { return };
+        let Some(pod) = self.pods.remove(key) else {
+            return;
+        };
         for r in pod.refs {
-            let Some(nodes) = self.nodes.get_mut(&r) else { continue };
+            let Some(nodes) = self.nodes.get_mut(&r) else {
+                continue;
+            };
             if let Some(count) = nodes.get_mut(&pod.node) {
                 *count -= 1;
                 if *count == 0 {
@@ -192,28 +231,43 @@ impl Graph {
     }
 
     fn put_volume(&mut self, object: &Object) {
-        let Some(wire) = parse::<WireVolume>(object) else { return };
+        let Some(wire) = parse::<WireVolume>(object) else {
+            return;
+        };
         self.remove_volume(&wire.metadata.name);
         let claim = wire.spec.claim_ref.map(|c| (c.namespace, c.name));
         if let Some(claim) = &claim {
-            self.claims.entry(claim.clone()).or_default().insert(wire.metadata.name.clone());
+            self.claims
+                .entry(claim.clone())
+                .or_default()
+                .insert(wire.metadata.name.clone());
         }
         let secrets = wire
             .spec
             .csi
             .map(|csi| {
-                [csi.node_publish_secret_ref, csi.node_stage_secret_ref, csi.controller_publish_secret_ref]
-                    .into_iter()
-                    .flatten()
-                    .map(|r| (r.namespace, r.name))
-                    .collect()
+                [
+                    csi.node_publish_secret_ref,
+                    csi.node_stage_secret_ref,
+                    csi.controller_publish_secret_ref,
+                ]
+                .into_iter()
+                .flatten()
+                .map(|r| (r.namespace, r.name))
+                .collect()
             })
             .unwrap_or_default();
-        self.volumes.insert(wire.metadata.name, Volume { claim, secrets });
+        self.volumes
+            .insert(wire.metadata.name, Volume { claim, secrets });
     }
 
     fn remove_volume(&mut self, name: &str) {
-        let Some(Volume { claim: Some(claim), .. }) = self.volumes.remove(name) else { return };
+        let Some(Volume {
+            claim: Some(claim), ..
+        }) = self.volumes.remove(name)
+        else {
+            return;
+        };
         if let Some(volumes) = self.claims.get_mut(&claim) {
             volumes.remove(name);
             if volumes.is_empty() {
@@ -225,7 +279,9 @@ impl Graph {
 
 fn parse<'a, T: Deserialize<'a>>(object: &'a Object) -> Option<T> {
     serde_json::from_slice(object.json())
-        .inspect_err(|error| tracing::error!(%error, "an object cannot be read for node authorisation"))
+        .inspect_err(
+            |error| tracing::error!(%error, "an object cannot be read for node authorisation"),
+        )
         .ok()
 }
 
@@ -313,23 +369,58 @@ impl WirePod {
         let mut refs: Vec<(Vertex, &str)> = vec![(Vertex::Pod, &self.metadata.name)];
         let spec = &self.spec;
         refs.push((Vertex::ServiceAccount, &spec.service_account_name));
-        refs.extend(spec.image_pull_secrets.iter().map(|s| (Vertex::Secret, s.name.as_str())));
-        refs.extend(spec.resource_claims.iter().map(|c| (Vertex::ResourceClaim, c.resource_claim_name.as_str())));
-        for c in spec.containers.iter().chain(&spec.init_containers).chain(&spec.ephemeral_containers) {
+        refs.extend(
+            spec.image_pull_secrets
+                .iter()
+                .map(|s| (Vertex::Secret, s.name.as_str())),
+        );
+        refs.extend(
+            spec.resource_claims
+                .iter()
+                .map(|c| (Vertex::ResourceClaim, c.resource_claim_name.as_str())),
+        );
+        for c in spec
+            .containers
+            .iter()
+            .chain(&spec.init_containers)
+            .chain(&spec.ephemeral_containers)
+        {
             for env in c.env.iter().filter_map(|e| e.value_from.as_ref()) {
-                refs.extend(env.secret_key_ref.iter().map(|r| (Vertex::Secret, r.name.as_str())));
-                refs.extend(env.config_map_key_ref.iter().map(|r| (Vertex::ConfigMap, r.name.as_str())));
+                refs.extend(
+                    env.secret_key_ref
+                        .iter()
+                        .map(|r| (Vertex::Secret, r.name.as_str())),
+                );
+                refs.extend(
+                    env.config_map_key_ref
+                        .iter()
+                        .map(|r| (Vertex::ConfigMap, r.name.as_str())),
+                );
             }
             for from in &c.env_from {
-                refs.extend(from.secret_ref.iter().map(|r| (Vertex::Secret, r.name.as_str())));
-                refs.extend(from.config_map_ref.iter().map(|r| (Vertex::ConfigMap, r.name.as_str())));
+                refs.extend(
+                    from.secret_ref
+                        .iter()
+                        .map(|r| (Vertex::Secret, r.name.as_str())),
+                );
+                refs.extend(
+                    from.config_map_ref
+                        .iter()
+                        .map(|r| (Vertex::ConfigMap, r.name.as_str())),
+                );
             }
         }
         let ephemeral: Vec<String> = spec
             .volumes
             .iter()
             .filter(|v| v.get("ephemeral").is_some_and(|e| !e.is_null()))
-            .filter_map(|v| Some(format!("{}-{}", self.metadata.name, v.get("name")?.as_str()?)))
+            .filter_map(|v| {
+                Some(format!(
+                    "{}-{}",
+                    self.metadata.name,
+                    v.get("name")?.as_str()?
+                ))
+            })
             .collect();
         refs.extend(ephemeral.iter().map(|name| (Vertex::Claim, name.as_str())));
         for volume in &spec.volumes {
@@ -364,10 +455,20 @@ fn volume_references<'a>(volume: &'a serde_json::Value, refs: &mut Vec<(Vertex, 
     ] {
         refs.extend(text(pointer).map(|name| (vertex, name)));
     }
-    let sources = volume.pointer("/projected/sources").and_then(serde_json::Value::as_array);
+    let sources = volume
+        .pointer("/projected/sources")
+        .and_then(serde_json::Value::as_array);
     for source in sources.into_iter().flatten() {
-        for (vertex, pointer) in [(Vertex::Secret, "/secret/name"), (Vertex::ConfigMap, "/configMap/name")] {
-            refs.extend(source.pointer(pointer).and_then(serde_json::Value::as_str).map(|name| (vertex, name)));
+        for (vertex, pointer) in [
+            (Vertex::Secret, "/secret/name"),
+            (Vertex::ConfigMap, "/configMap/name"),
+        ] {
+            refs.extend(
+                source
+                    .pointer(pointer)
+                    .and_then(serde_json::Value::as_str)
+                    .map(|name| (vertex, name)),
+            );
         }
     }
 }
@@ -431,7 +532,11 @@ mod tests {
             },
         }))
         .unwrap();
-        let refs: HashSet<(Vertex, String)> = pod.references().into_iter().map(|(v, _, n)| (v, n)).collect();
+        let refs: HashSet<(Vertex, String)> = pod
+            .references()
+            .into_iter()
+            .map(|(v, _, n)| (v, n))
+            .collect();
         let want = [
             (Vertex::Pod, "p"),
             (Vertex::ServiceAccount, "sa"),
@@ -442,6 +547,9 @@ mod tests {
             (Vertex::ConfigMap, "c"),
             (Vertex::Claim, "p-e"),
         ];
-        assert_eq!(refs, want.into_iter().map(|(v, n)| (v, n.to_owned())).collect());
+        assert_eq!(
+            refs,
+            want.into_iter().map(|(v, n)| (v, n.to_owned())).collect()
+        );
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct Rbac {
 }
 
 impl Rbac {
-    pub(crate) async fn start(registry: &Registry, stop: &CancellationToken) -> Result<Arc<Self>, Status> {
+    pub(crate) async fn start(
+        registry: &Registry,
+        stop: &CancellationToken,
+    ) -> Result<Arc<Self>, Status> {
         let rbac = Arc::new(Self::default());
         for (plural, kind) in [
             ("clusterroles", index::Kind::ClusterRole),
@@ -91,8 +94,17 @@ impl Rbac {
     }
 
     /// The rules of a role, or `None` when there is none of that name.
-    pub(crate) fn role_rules(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Vec<Rule>>> {
-        let kind = if kind == "ClusterRole" { RoleKind::ClusterRole } else { RoleKind::Role };
+    pub(crate) fn role_rules(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Vec<Rule>>> {
+        let kind = if kind == "ClusterRole" {
+            RoleKind::ClusterRole
+        } else {
+            RoleKind::Role
+        };
         self.index.read().rules(kind, namespace, name)
     }
 
@@ -110,8 +122,10 @@ impl Rbac {
         }
         for scope in scopes {
             let by_user = scope.users(&user.name).iter().map(|b| (b, None));
-            let by_group =
-                user.groups.iter().flat_map(|g| scope.groups(g).iter().map(move |b| (b, Some(g))));
+            let by_group = user
+                .groups
+                .iter()
+                .flat_map(|g| scope.groups(g).iter().map(move |b| (b, Some(g))));
             for (binding, group) in by_user.chain(by_group) {
                 let subject = match group {
                     Some(group) => format!("Group {}", quote(group)),

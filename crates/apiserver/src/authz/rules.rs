@@ -29,7 +29,12 @@ impl Rule {
     /// A rule on resources.
     pub(crate) fn resources(verbs: &[&str], groups: &[&str], resources: &[&str]) -> Self {
         let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        Self { verbs: own(verbs), api_groups: own(groups), resources: own(resources), ..Self::default() }
+        Self {
+            verbs: own(verbs),
+            api_groups: own(groups),
+            resources: own(resources),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn allows(&self, a: &Attributes<'_>) -> bool {
@@ -37,7 +42,8 @@ impl Rule {
             has(&self.verbs, a.verb)
                 && has(&self.api_groups, a.group)
                 && self.resource_matches(a.resource, a.subresource)
-                && (self.resource_names.is_empty() || self.resource_names.iter().any(|n| n == a.name))
+                && (self.resource_names.is_empty()
+                    || self.resource_names.iter().any(|n| n == a.name))
         } else {
             has(&self.verbs, a.verb) && self.url_matches(a.path)
         }
@@ -62,7 +68,9 @@ impl Rule {
         self.non_resource_urls.iter().any(|rule| {
             rule == "*"
                 || rule == path
-                || rule.strip_suffix('*').is_some_and(|p| path.starts_with(p.trim_end_matches('*')))
+                || rule
+                    .strip_suffix('*')
+                    .is_some_and(|p| path.starts_with(p.trim_end_matches('*')))
         })
     }
 
@@ -78,7 +86,9 @@ impl Rule {
         if !sub.non_resource_urls.is_empty() {
             return sub.non_resource_urls.iter().all(|url| {
                 self.non_resource_urls.iter().any(|own| {
-                    own == "*" || own == url || own.strip_suffix('*').is_some_and(|p| url.starts_with(p))
+                    own == "*"
+                        || own == url
+                        || own.strip_suffix('*').is_some_and(|p| url.starts_with(p))
                 })
             });
         }
@@ -87,12 +97,17 @@ impl Rule {
                 own == "*"
                     || own == wanted
                     || (own.starts_with("*/")
-                        && wanted.split_once('/').is_some_and(|(_, s)| own.get(2..) == Some(s)))
+                        && wanted
+                            .split_once('/')
+                            .is_some_and(|(_, s)| own.get(2..) == Some(s)))
             })
         });
         let names = self.resource_names.is_empty()
             || (!sub.resource_names.is_empty()
-                && sub.resource_names.iter().all(|n| self.resource_names.contains(n)));
+                && sub
+                    .resource_names
+                    .iter()
+                    .all(|n| self.resource_names.contains(n)));
         all(&self.api_groups, &sub.api_groups) && resources && names
     }
 
@@ -112,11 +127,10 @@ impl Rule {
                     if self.resource_names.is_empty() {
                         out.push(base);
                     } else {
-                        out.extend(
-                            self.resource_names
-                                .iter()
-                                .map(|n| Rule { resource_names: vec![n.clone()], ..base.clone() }),
-                        );
+                        out.extend(self.resource_names.iter().map(|n| Rule {
+                            resource_names: vec![n.clone()],
+                            ..base.clone()
+                        }));
                     }
                 }
             }
@@ -162,7 +176,10 @@ mod tests {
         assert!(check("get", "", "nodes", "proxy"));
         assert!(!check("get", "", "nodes", ""));
 
-        let named = Rule { resource_names: vec!["a".into()], ..rule };
+        let named = Rule {
+            resource_names: vec!["a".into()],
+            ..rule
+        };
         let mut a = Attributes::resource(&user, "get", "", "pods");
         assert!(!named.allows(&a), "no name");
         a.name = "a";
@@ -184,11 +201,22 @@ mod tests {
         let admin = &everything();
         let rule = Rule::resources(&["get", "delete"], &["", "apps"], &["pods", "pods/log"]);
         assert_eq!(rule.breakdown().len(), 8);
-        assert!(rule.breakdown().iter().all(|s| admin.iter().any(|r| r.covers(s))));
+        assert!(
+            rule.breakdown()
+                .iter()
+                .all(|s| admin.iter().any(|r| r.covers(s)))
+        );
         let reader = Rule::resources(&["get"], &[""], &["pods"]);
-        let uncovered: Vec<_> = rule.breakdown().into_iter().filter(|s| !reader.covers(s)).collect();
+        let uncovered: Vec<_> = rule
+            .breakdown()
+            .into_iter()
+            .filter(|s| !reader.covers(s))
+            .collect();
         assert_eq!(uncovered.len(), 7);
-        let named = Rule { resource_names: vec!["a".into()], ..reader.clone() };
+        let named = Rule {
+            resource_names: vec!["a".into()],
+            ..reader.clone()
+        };
         assert!(reader.covers(&named));
         assert!(!named.covers(&reader));
     }

@@ -17,15 +17,31 @@ pub(super) fn impersonate(
     headers: &HeaderMap,
 ) -> Result<Option<UserInfo>, Status> {
     let all = |name: &str| {
-        headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
-    let name = all("impersonate-user").into_iter().next().unwrap_or_default();
+    let name = all("impersonate-user")
+        .into_iter()
+        .next()
+        .unwrap_or_default();
     let groups = all("impersonate-group");
-    let uid = all("impersonate-uid").into_iter().next().unwrap_or_default();
+    let uid = all("impersonate-uid")
+        .into_iter()
+        .next()
+        .unwrap_or_default();
     let mut extra = std::collections::BTreeMap::<String, Vec<String>>::new();
     for (key, value) in headers {
-        if let (Some(key), Ok(value)) = (key.as_str().strip_prefix("impersonate-extra-"), value.to_str()) {
-            let key = percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
+        if let (Some(key), Ok(value)) = (
+            key.as_str().strip_prefix("impersonate-extra-"),
+            value.to_str(),
+        ) {
+            let key = percent_decode_str(key)
+                .decode_utf8_lossy()
+                .to_ascii_lowercase();
             extra.entry(key).or_default().push(value.to_owned());
         }
     }
@@ -49,7 +65,9 @@ pub(super) fn impersonate(
             Decision::NoOpinion(reason) => Err(forbidden(&a, &reason)),
         }
     };
-    let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+    let account = name
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|rest| rest.split_once(':'));
     match account {
         Some((namespace, account)) => check("", "serviceaccounts", "", namespace, account)?,
         None => check("", "users", "", "", &name)?,
@@ -74,8 +92,16 @@ pub(super) fn impersonate(
         if !groups.iter().any(|g| g == UNAUTHENTICATED) {
             groups.push(UNAUTHENTICATED.to_owned());
         }
-    } else if !groups.iter().any(|g| g == AUTHENTICATED || g == UNAUTHENTICATED) {
+    } else if !groups
+        .iter()
+        .any(|g| g == AUTHENTICATED || g == UNAUTHENTICATED)
+    {
         groups.push(AUTHENTICATED.to_owned());
     }
-    Ok(Some(UserInfo { name, uid, groups, extra }))
+    Ok(Some(UserInfo {
+        name,
+        uid,
+        groups,
+        extra,
+    }))
 }

@@ -35,7 +35,11 @@ impl InFlight {
         if long_running || (!info.is_resource && !info.path.starts_with("/openapi")) {
             return Ok(None);
         }
-        let bound = if info.is_read_only() { &self.reads } else { &self.writes };
+        let bound = if info.is_read_only() {
+            &self.reads
+        } else {
+            &self.writes
+        };
         match bound.clone().try_acquire_owned() {
             Ok(permit) => Ok(Some(permit)),
             Err(_) if user.in_group("system:masters") => Ok(None),

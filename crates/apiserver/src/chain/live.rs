@@ -22,7 +22,12 @@ impl Live {
         drain: CancellationToken,
     ) -> Self {
         let changes = identity.as_ref().and_then(|_| gate.changes());
-        Self { identity, gate: gate.clone(), changes, drain }
+        Self {
+            identity,
+            gate: gate.clone(),
+            changes,
+            drain,
+        }
     }
 
     /// Returns when the request has to end: the identity is not live any more, or the server drains. Cancel-safe.

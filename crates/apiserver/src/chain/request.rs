@@ -35,7 +35,10 @@ impl ApiRequest {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+        self.headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// Reads the whole body, up to the limit.
@@ -51,7 +54,9 @@ impl ApiRequest {
         match collected {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-            Err(error) => Err(Status::bad_request(format!("the request's body could not be read: {error}"))),
+            Err(error) => Err(Status::bad_request(format!(
+                "the request's body could not be read: {error}"
+            ))),
         }
     }
 }

@@ -18,16 +18,23 @@ pub(super) fn unreachable(error: &NodeConnectError) -> Status {
 }
 
 /// Sends `request` (path and query only) over `stream`. Ends the connection when the response's body is dropped.
-pub(super) async fn send<B>(stream: Box<dyn NodeStream>, mut request: Request<B>) -> Result<Response<Incoming>, Status>
+pub(super) async fn send<B>(
+    stream: Box<dyn NodeStream>,
+    mut request: Request<B>,
+) -> Result<Response<Incoming>, Status>
 where
     B: http_body::Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("node"));
+    request
+        .headers_mut()
+        .entry(HOST)
+        .or_insert(HeaderValue::from_static("node"));
     let failed = |e: hyper::Error| Status::internal(format_args!("error dialing backend: {e}"));
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to a backend ended");
@@ -68,13 +75,19 @@ pub(super) fn forwarded(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     }
     out.remove(AUTHORIZATION);
     out.remove(HOST);
-    let impersonation: Vec<HeaderName> =
-        out.keys().filter(|k| k.as_str().starts_with("impersonate-")).cloned().collect();
+    let impersonation: Vec<HeaderName> = out
+        .keys()
+        .filter(|k| k.as_str().starts_with("impersonate-"))
+        .cloned()
+        .collect();
     for name in impersonation {
         out.remove(name);
     }
     // The subprotocol that carries a bearer token is for this server.
-    if let Some(protocols) = out.get("sec-websocket-protocol").and_then(|v| v.to_str().ok()) {
+    if let Some(protocols) = out
+        .get("sec-websocket-protocol")
+        .and_then(|v| v.to_str().ok())
+    {
         let kept: Vec<&str> = protocols
             .split(',')
             .map(str::trim)
@@ -169,18 +182,27 @@ pub(super) fn pass_while(backend: Response<Incoming>, mut live: Live) -> Reply {
         }
     });
     let (parts, body) = pass(backend).into_parts();
-    let body = futures::StreamExt::take_until(http_body_util::BodyStream::new(body), stop.cancelled_owned());
+    let body = futures::StreamExt::take_until(
+        http_body_util::BodyStream::new(body),
+        stop.cancelled_owned(),
+    );
     let body = Body::wrap(http_body_util::StreamBody::new(body)).guarded(finished);
     Response::from_parts(parts, body)
 }
 
 /// A backend's error text as a Status.
 // upstream: apiserver/pkg/registry/generic/rest/response_checker.go#GenericHttpResponseChecker.Check
-pub(super) async fn failure(backend: Response<Incoming>, resource: &machinery::GroupResource, name: &str) -> Status {
+pub(super) async fn failure(
+    backend: Response<Incoming>,
+    resource: &machinery::GroupResource,
+    name: &str,
+) -> Status {
     use http_body_util::{BodyExt, Limited};
     let code = backend.status();
     let text = match Limited::new(backend.into_body(), 10_000).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim_end_matches('\n').to_owned(),
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes())
+            .trim_end_matches('\n')
+            .to_owned(),
         Err(_) => String::new(),
     };
     match code {
@@ -197,6 +219,13 @@ pub(super) async fn failure(backend: Response<Incoming>, resource: &machinery::G
             kind: resource.resource.clone(),
             ..Default::default()
         }),
-        code => Status::failure(code.as_u16(), Reason::Unknown, format!("an error on the server ({}) has prevented the request from succeeding", machinery::go::quote(&text))),
+        code => Status::failure(
+            code.as_u16(),
+            Reason::Unknown,
+            format!(
+                "an error on the server ({}) has prevented the request from succeeding",
+                machinery::go::quote(&text)
+            ),
+        ),
     }
 }

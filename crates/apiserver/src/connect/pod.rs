@@ -57,8 +57,16 @@ pub(super) struct PodStatus {
 
 /// Reads the target's pod as the request's user would.
 pub(super) async fn read(request: &ApiRequest, target: &Target, name: &str) -> Result<Pod, Status> {
-    let target = Target { name: name.to_owned(), subresource: String::new(), ..target.clone() };
-    let object = request.handler.registry.get(&request.context, &target, &GetOptions::default()).await?;
+    let target = Target {
+        name: name.to_owned(),
+        subresource: String::new(),
+        ..target.clone()
+    };
+    let object = request
+        .handler
+        .registry
+        .get(&request.context, &target, &GetOptions::default())
+        .await?;
     serde_json::from_slice(object.json()).map_err(Status::internal)
 }
 
@@ -67,33 +75,55 @@ impl Pod {
     // upstream: #validateContainer
     pub(super) fn container(&self, asked: &str) -> Result<String, Status> {
         let spec = &self.spec;
-        let names = |list: &[Container]| list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ");
+        let names = |list: &[Container]| {
+            list.iter()
+                .map(|c| c.name.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         let pod = &self.metadata.name;
         if asked.is_empty() {
             return match spec.containers.as_slice() {
                 [only] => Ok(only.name.clone()),
-                [] => Err(Status::bad_request(format!("a container name must be specified for pod {pod}"))),
+                [] => Err(Status::bad_request(format!(
+                    "a container name must be specified for pod {pod}"
+                ))),
                 all => {
-                    let mut text = format!("a container name must be specified for pod {pod}, choose one of: [{}]", names(all));
+                    let mut text = format!(
+                        "a container name must be specified for pod {pod}, choose one of: [{}]",
+                        names(all)
+                    );
                     if !spec.init_containers.is_empty() {
-                        text.push_str(&format!(" or one of the init containers: [{}]", names(&spec.init_containers)));
+                        text.push_str(&format!(
+                            " or one of the init containers: [{}]",
+                            names(&spec.init_containers)
+                        ));
                     }
                     Err(Status::bad_request(text))
                 }
             };
         }
-        let mut all = spec.containers.iter().chain(&spec.init_containers).chain(&spec.ephemeral_containers);
+        let mut all = spec
+            .containers
+            .iter()
+            .chain(&spec.init_containers)
+            .chain(&spec.ephemeral_containers);
         if all.any(|c| c.name == asked) {
             Ok(asked.to_owned())
         } else {
-            Err(Status::bad_request(format!("container {asked} is not valid for pod {pod}")))
+            Err(Status::bad_request(format!(
+                "container {asked} is not valid for pod {pod}"
+            )))
         }
     }
 
     /// The node the pod is on.
     pub(super) fn node(&self) -> Result<&str, Status> {
         if self.spec.node_name.is_empty() {
-            return Err(Status::bad_request(format!("pod {} does not have a host assigned", self.metadata.name)));
+            return Err(Status::bad_request(format!(
+                "pod {} does not have a host assigned",
+                self.metadata.name
+            )));
         }
         Ok(&self.spec.node_name)
     }

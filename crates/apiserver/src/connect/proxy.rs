@@ -4,10 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::Request;
-use http::header::{HeaderValue, HOST};
-use machinery::options::ListOptions;
-use machinery::labels::Selector;
+use http::header::{HOST, HeaderValue};
 use machinery::Status;
+use machinery::labels::Selector;
+use machinery::options::ListOptions;
 use registry::{GetOptions, RequestContext, Target};
 use serde::Deserialize;
 
@@ -23,7 +23,11 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
         "pods" => pod_stream(&request, target, name, port).await?,
         _ => service(&request, target, name, port).await?,
     };
-    let path = if request.info.rest.is_empty() { "/".to_owned() } else { request.info.rest.clone() };
+    let path = if request.info.rest.is_empty() {
+        "/".to_owned()
+    } else {
+        request.info.rest.clone()
+    };
     let encoded = percent_encoding::utf8_percent_encode(&path, PATH);
     let uri = match request.request.uri().query() {
         Some(query) => format!("{encoded}?{query}"),
@@ -36,13 +40,21 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
     }
     let method = request.method().clone();
     let to_backend = |uri: String, headers| {
-        let mut out = Request::builder().method(method).uri(uri).body(()).map_err(Status::internal)?;
+        let mut out = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(())
+            .map_err(Status::internal)?;
         *out.headers_mut() = headers;
         Ok::<_, Status>(out)
     };
     let to_backend = to_backend(uri, headers)?;
     if upgrade {
-        let answer = backend::send(stream, to_backend.map(|()| http_body_util::Empty::<bytes::Bytes>::new())).await?;
+        let answer = backend::send(
+            stream,
+            to_backend.map(|()| http_body_util::Empty::<bytes::Bytes>::new()),
+        )
+        .await?;
         return Ok(backend::upgrade(request.request, answer, request.live).await);
     }
     let (_, body) = request.request.into_parts();
@@ -51,7 +63,17 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
 }
 
 /// What a path keeps unescaped when it is sent on.
-const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'%');
+const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'%');
 
 /// `name`, `name:port` or `scheme:name:port`; only http is spoken.
 // upstream: apimachinery/pkg/util/net/port_split.go#SplitSchemeNamePort
@@ -61,15 +83,37 @@ fn split(id: &str) -> Result<(&str, &str), Status> {
         [name] => Ok((name, "")),
         [name, port] => Ok((name, port)),
         ["http" | "", name, port] => Ok((name, port)),
-        ["https", ..] => Err(Status::bad_request("proxying to https backends is not supported by this server")),
-        _ => Err(Status::bad_request(format!("invalid pod request {}", machinery::go::quote(id)))),
+        ["https", ..] => Err(Status::bad_request(
+            "proxying to https backends is not supported by this server",
+        )),
+        _ => Err(Status::bad_request(format!(
+            "invalid pod request {}",
+            machinery::go::quote(id)
+        ))),
     }
 }
 
-async fn node(request: &ApiRequest, target: &Target, name: &str) -> Result<(Box<dyn NodeStream>, String), Status> {
-    let of = Target { name: name.to_owned(), subresource: String::new(), ..target.clone() };
-    request.handler.registry.get(&request.context, &of, &GetOptions::default()).await?;
-    let stream = request.handler.nodes.connect(name).await.map_err(|e| backend::unreachable(&e))?;
+async fn node(
+    request: &ApiRequest,
+    target: &Target,
+    name: &str,
+) -> Result<(Box<dyn NodeStream>, String), Status> {
+    let of = Target {
+        name: name.to_owned(),
+        subresource: String::new(),
+        ..target.clone()
+    };
+    request
+        .handler
+        .registry
+        .get(&request.context, &of, &GetOptions::default())
+        .await?;
+    let stream = request
+        .handler
+        .nodes
+        .connect(name)
+        .await
+        .map_err(|e| backend::unreachable(&e))?;
     Ok((stream, name.to_owned()))
 }
 
@@ -89,7 +133,12 @@ async fn pod_stream(
             Err(_) => ports()
                 .find(|p| p.name == port)
                 .map(|p| p.container_port)
-                .ok_or_else(|| Status::bad_request(format!("pod {name} has no port named {}", machinery::go::quote(port))))?,
+                .ok_or_else(|| {
+                    Status::bad_request(format!(
+                        "pod {name} has no port named {}",
+                        machinery::go::quote(port)
+                    ))
+                })?,
         },
     };
     let ip: IpAddr = pod
@@ -101,8 +150,16 @@ async fn pod_stream(
     dial(request, SocketAddr::new(ip, number)).await
 }
 
-async fn dial(request: &ApiRequest, address: SocketAddr) -> Result<(Box<dyn NodeStream>, String), Status> {
-    let stream = request.handler.nodes.dial(address).await.map_err(|e| backend::unreachable(&e))?;
+async fn dial(
+    request: &ApiRequest,
+    address: SocketAddr,
+) -> Result<(Box<dyn NodeStream>, String), Status> {
+    let stream = request
+        .handler
+        .nodes
+        .dial(address)
+        .await
+        .map_err(|e| backend::unreachable(&e))?;
     Ok((stream, address.to_string()))
 }
 
@@ -110,12 +167,21 @@ async fn dial(request: &ApiRequest, address: SocketAddr) -> Result<(Box<dyn Node
 // upstream: pkg/proxy/util#IsProxyableIP
 fn refuse_local(ip: IpAddr) -> Result<(), Status> {
     let local = match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_unspecified(),
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_unspecified()
+        }
         IpAddr::V6(ip) => {
-            ip.is_loopback() || ip.is_multicast() || ip.is_unspecified() || ip.is_unicast_link_local()
+            ip.is_loopback()
+                || ip.is_multicast()
+                || ip.is_unspecified()
+                || ip.is_unicast_link_local()
         }
     };
-    if local { Err(Status::bad_request("address not allowed")) } else { Ok(()) }
+    if local {
+        Err(Status::bad_request("address not allowed"))
+    } else {
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -172,38 +238,79 @@ async fn service(
     port: &str,
 ) -> Result<(Box<dyn NodeStream>, String), Status> {
     let registry = &request.handler.registry;
-    let of = Target { name: name.to_owned(), subresource: String::new(), ..target.clone() };
-    let object = registry.get(&request.context, &of, &GetOptions::default()).await?;
+    let of = Target {
+        name: name.to_owned(),
+        subresource: String::new(),
+        ..target.clone()
+    };
+    let object = registry
+        .get(&request.context, &of, &GetOptions::default())
+        .await?;
     let service: Service = serde_json::from_slice(object.json()).map_err(Status::internal)?;
     let unavailable = |text: String| Status::service_unavailable(text);
     let wanted = match port {
         "" => service.spec.ports.first(),
-        port => service.spec.ports.iter().find(|p| p.name == port || p.port.to_string() == port),
+        port => service
+            .spec
+            .ports
+            .iter()
+            .find(|p| p.name == port || p.port.to_string() == port),
     }
-    .ok_or_else(|| unavailable(format!("no service port {} found for service {}", machinery::go::quote(port), machinery::go::quote(name))))?;
-    let row = registry.table().find("discovery.k8s.io", "v1", "endpointslices").ok_or_else(Status::unknown_resource)?;
+    .ok_or_else(|| {
+        unavailable(format!(
+            "no service port {} found for service {}",
+            machinery::go::quote(port),
+            machinery::go::quote(name)
+        ))
+    })?;
+    let row = registry
+        .table()
+        .find("discovery.k8s.io", "v1", "endpointslices")
+        .ok_or_else(Status::unknown_resource)?;
     let options = ListOptions {
-        label_selector: Selector::parse(&format!("kubernetes.io/service-name={name}")).map_err(|e| Status::bad_request(e.to_string()))?,
+        label_selector: Selector::parse(&format!("kubernetes.io/service-name={name}"))
+            .map_err(|e| Status::bad_request(e.to_string()))?,
         ..ListOptions::default()
     };
-    let list = registry.list(&RequestContext::system(), &Target::collection(row, target.namespace.as_deref()), &options).await?;
+    let list = registry
+        .list(
+            &RequestContext::system(),
+            &Target::collection(row, target.namespace.as_deref()),
+            &options,
+        )
+        .await?;
     let mut found: Vec<SocketAddr> = Vec::new();
     for item in &list.items {
         let slice: Slice = serde_json::from_slice(item.json()).map_err(Status::internal)?;
         let ports = slice.ports.unwrap_or_default();
-        let Some(number) = ports.iter().find(|p| p.name.as_deref().unwrap_or_default() == wanted.name).and_then(|p| p.port) else {
+        let Some(number) = ports
+            .iter()
+            .find(|p| p.name.as_deref().unwrap_or_default() == wanted.name)
+            .and_then(|p| p.port)
+        else {
             continue;
         };
-        for endpoint in slice.endpoints.iter().filter(|e| e.conditions.ready.unwrap_or(true)) {
-            found.extend(endpoint.addresses.iter().filter_map(|a| a.parse().ok()).map(|ip| SocketAddr::new(ip, number)));
+        for endpoint in slice
+            .endpoints
+            .iter()
+            .filter(|e| e.conditions.ready.unwrap_or(true))
+        {
+            found.extend(
+                endpoint
+                    .addresses
+                    .iter()
+                    .filter_map(|a| a.parse().ok())
+                    .map(|ip| SocketAddr::new(ip, number)),
+            );
         }
     }
     use rand::seq::IndexedRandom;
-    let address = found
-        .choose(&mut rand::rng())
-        .copied()
-        .ok_or_else(|| unavailable(format!("no endpoints available for service {}", machinery::go::quote(name))))?;
+    let address = found.choose(&mut rand::rng()).copied().ok_or_else(|| {
+        unavailable(format!(
+            "no endpoints available for service {}",
+            machinery::go::quote(name)
+        ))
+    })?;
     refuse_local(address.ip())?;
     dial(request, address).await
 }
-

@@ -17,19 +17,30 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
     let path = match target.subresource.as_str() {
         "portforward" => {
             pod.node()?;
-            format!("/portForward/{namespace}/{name}{}", port_query(&request.query)?)
+            format!(
+                "/portForward/{namespace}/{name}{}",
+                port_query(&request.query)?
+            )
         }
         verb => {
             let container = pod.container(&request.query.text("container"))?;
             pod.node()?;
-            format!("/{verb}/{namespace}/{name}/{container}{}", stream_query(&request.query, verb)?)
+            format!(
+                "/{verb}/{namespace}/{name}/{container}{}",
+                stream_query(&request.query, verb)?
+            )
         }
     };
     if !backend::wants_upgrade(request.headers()) {
         // upstream: apimachinery/pkg/util/proxy/upgradeaware.go#ServeHTTP
         return Err(Status::bad_request("Upgrade request required").into());
     }
-    let stream = request.handler.nodes.connect(pod.node()?).await.map_err(|e| backend::unreachable(&e))?;
+    let stream = request
+        .handler
+        .nodes
+        .connect(pod.node()?)
+        .await
+        .map_err(|e| backend::unreachable(&e))?;
     let mut to_node = Request::builder()
         .method(request.method().clone())
         .uri(path)
@@ -46,12 +57,24 @@ fn stream_query(query: &Query, verb: &str) -> Result<String, Status> {
     let flag = |name: &str, default: bool| query.flag(name).unwrap_or(default);
     // upstream: pkg/apis/core/v1/defaults.go: attach shows stdout and stderr by default.
     let shown = verb == "attach" && !query.has("stdout") && !query.has("stderr");
-    let (stdin, stdout, stderr, tty) = (flag("stdin", false), flag("stdout", shown), flag("stderr", shown), flag("tty", false));
+    let (stdin, stdout, stderr, tty) = (
+        flag("stdin", false),
+        flag("stdout", shown),
+        flag("stderr", shown),
+        flag("tty", false),
+    );
     if !(stdin || stdout || stderr) {
-        return Err(Status::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
+        return Err(Status::bad_request(
+            "you must specify at least 1 of stdin, stdout, stderr",
+        ));
     }
     let mut out = form_urlencoded::Serializer::new(String::new());
-    for (name, on) in [("input", stdin), ("output", stdout), ("error", stderr), ("tty", tty)] {
+    for (name, on) in [
+        ("input", stdin),
+        ("output", stdout),
+        ("error", stderr),
+        ("tty", tty),
+    ] {
         if on {
             out.append_pair(name, "1");
         }
@@ -69,13 +92,19 @@ fn port_query(query: &Query) -> Result<String, Status> {
     for ports in query.all("ports") {
         for port in ports.split(',') {
             if !port.parse::<u16>().is_ok_and(|p| p > 0) {
-                return Err(Status::bad_request(format!("Unable to convert {port:?} to a port")));
+                return Err(Status::bad_request(format!(
+                    "Unable to convert {port:?} to a port"
+                )));
             }
         }
         out.append_pair("port", ports);
     }
     let out = out.finish();
-    Ok(if out.is_empty() { out } else { format!("?{out}") })
+    Ok(if out.is_empty() {
+        out
+    } else {
+        format!("?{out}")
+    })
 }
 
 #[cfg(test)]
@@ -85,10 +114,18 @@ mod tests {
 
     #[test]
     fn queries() {
-        let query = Query::parse("stdin=true&stdout=true&tty=true&command=sh&command=-c&command=echo+a%26b");
-        assert_eq!(stream_query(&query, "exec").unwrap(), "?input=1&output=1&tty=1&command=sh&command=-c&command=echo+a%26b");
+        let query = Query::parse(
+            "stdin=true&stdout=true&tty=true&command=sh&command=-c&command=echo+a%26b",
+        );
+        assert_eq!(
+            stream_query(&query, "exec").unwrap(),
+            "?input=1&output=1&tty=1&command=sh&command=-c&command=echo+a%26b"
+        );
         assert!(stream_query(&Query::parse("command=sh"), "exec").is_err());
-        assert_eq!(stream_query(&Query::parse(""), "attach").unwrap(), "?output=1&error=1");
+        assert_eq!(
+            stream_query(&Query::parse(""), "attach").unwrap(),
+            "?output=1&error=1"
+        );
         assert!(port_query(&Query::parse("ports=x")).is_err());
     }
 }

@@ -11,7 +11,10 @@ pub(crate) struct Clause<'a> {
 
 impl<'a> Clause<'a> {
     pub(crate) fn parameter(&self, name: &str) -> Option<&'a str> {
-        self.parameters.iter().find(|(k, _)| *k == name).map(|(_, v)| *v)
+        self.parameters
+            .iter()
+            .find(|(k, _)| *k == name)
+            .map(|(_, v)| *v)
     }
 }
 
@@ -28,7 +31,12 @@ pub(crate) fn clauses(header: &str) -> Vec<Clause<'_>> {
                 .find(|(k, _)| *k == "q")
                 .and_then(|(_, q)| q.parse().ok())
                 .unwrap_or(1.0);
-            Some(Clause { kind, subtype, parameters, quality })
+            Some(Clause {
+                kind,
+                subtype,
+                parameters,
+                quality,
+            })
         })
         .filter(|c| c.quality > 0.0)
         .collect();

@@ -15,8 +15,18 @@ pub(super) fn whole(bytes: &[u8]) -> io::Result<Bytes> {
 }
 
 /// Compresses frames as they are made; gives frames of about `size`.
-pub(super) fn frames(frames: impl Iterator<Item = Bytes> + Send + 'static, size: usize) -> impl Iterator<Item = Bytes> + Send {
-    Frames { frames, encoder: Some(GzEncoder::new(Vec::with_capacity(size), Compression::fast())), size }
+pub(super) fn frames(
+    frames: impl Iterator<Item = Bytes> + Send + 'static,
+    size: usize,
+) -> impl Iterator<Item = Bytes> + Send {
+    Frames {
+        frames,
+        encoder: Some(GzEncoder::new(
+            Vec::with_capacity(size),
+            Compression::fast(),
+        )),
+        size,
+    }
 }
 
 struct Frames<I> {
@@ -36,7 +46,10 @@ impl<I: Iterator<Item = Bytes>> Iterator for Frames<I> {
                 Some(frame) => {
                     encoder.write_all(&frame).ok()?;
                     if encoder.get_ref().len() >= self.size {
-                        return Some(Bytes::from(std::mem::replace(encoder.get_mut(), Vec::with_capacity(self.size))));
+                        return Some(Bytes::from(std::mem::replace(
+                            encoder.get_mut(),
+                            Vec::with_capacity(self.size),
+                        )));
                     }
                 }
                 None => return self.encoder.take()?.finish().ok().map(Bytes::from),
@@ -54,12 +67,18 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let parts: Vec<Bytes> = (0..5000).map(|i| Bytes::from(format!("part {i} of the whole\n"))).collect();
+        let parts: Vec<Bytes> = (0..5000)
+            .map(|i| Bytes::from(format!("part {i} of the whole\n")))
+            .collect();
         let want: Vec<u8> = parts.concat();
-        let got: Vec<u8> = frames(parts.into_iter(), 1024).flat_map(|b| b.to_vec()).collect();
+        let got: Vec<u8> = frames(parts.into_iter(), 1024)
+            .flat_map(|b| b.to_vec())
+            .collect();
         for bytes in [got, whole(&want).unwrap().to_vec()] {
             let mut out = Vec::new();
-            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut out).unwrap();
+            flate2::read::GzDecoder::new(&bytes[..])
+                .read_to_end(&mut out)
+                .unwrap();
             assert!(out == want);
         }
     }

@@ -22,14 +22,21 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(request: &ApiRequest, _target: &Target) -> Result<Self, Status> {
-        Ok(Self { _include: include(request)? })
+        Ok(Self {
+            _include: include(request)?,
+        })
     }
 
     pub(super) fn table(&self, objects: &[Object], meta: &ListMeta<'_>) -> Result<Bytes, Status> {
         self.table_of(objects, meta, true)
     }
 
-    pub(super) fn table_of(&self, _objects: &[Object], _meta: &ListMeta<'_>, _columns: bool) -> Result<Bytes, Status> {
+    pub(super) fn table_of(
+        &self,
+        _objects: &[Object],
+        _meta: &ListMeta<'_>,
+        _columns: bool,
+    ) -> Result<Bytes, Status> {
         Err(Status::not_acceptable(&["application/json"]))
     }
 }

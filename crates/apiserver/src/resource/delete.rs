@@ -14,7 +14,11 @@ use crate::{encoding, output};
 pub(super) async fn delete(mut request: ApiRequest, target: Target) -> Handled {
     let negotiated = negotiate(request.headers(), &request.query, For::Object)?;
     let options = options(&mut request).await?;
-    let answer = request.handler.registry.delete(&request.context, &target, &options).await?;
+    let answer = request
+        .handler
+        .registry
+        .delete(&request.context, &target, &options)
+        .await?;
     answered(&request, &target, negotiated, &answer)
 }
 
@@ -22,7 +26,11 @@ pub(super) async fn delete_collection(mut request: ApiRequest, target: Target) -
     let negotiated = negotiate(request.headers(), &request.query, For::Object)?;
     let list = ListOptions::from_query(&request.query)?;
     let options = options(&mut request).await?;
-    let deleted = request.handler.registry.delete_collection(&request.context, &target, &options, &list).await?;
+    let deleted = request
+        .handler
+        .registry
+        .delete_collection(&request.context, &target, &options, &list)
+        .await?;
     Ok(output::list(&request, &target, negotiated, deleted)?)
 }
 
@@ -36,7 +44,9 @@ async fn options(request: &mut ApiRequest) -> Result<DeleteOptions, Status> {
     let value = encoding::delete_options(&bytes, of_body(&content_type)?)?;
     if let Some(kind) = value.get("kind").and_then(serde_json::Value::as_str) {
         if !kind.is_empty() && kind != "DeleteOptions" {
-            return Err(Status::bad_request(format!("expected DeleteOptions, got {kind}")));
+            return Err(Status::bad_request(format!(
+                "expected DeleteOptions, got {kind}"
+            )));
         }
     }
     DeleteOptions::from_value(&value)

@@ -11,14 +11,30 @@ use crate::respond::Handled;
 
 pub(super) async fn get(request: ApiRequest, target: Target) -> Handled {
     let negotiated = negotiate(request.headers(), &request.query, For::Object)?;
-    let options = GetOptions { resource_version: request.query.text("resourceVersion") };
-    let object = request.handler.registry.get(&request.context, &target, &options).await?;
-    Ok(output::object(&request, &target, negotiated, StatusCode::OK, &object)?)
+    let options = GetOptions {
+        resource_version: request.query.text("resourceVersion"),
+    };
+    let object = request
+        .handler
+        .registry
+        .get(&request.context, &target, &options)
+        .await?;
+    Ok(output::object(
+        &request,
+        &target,
+        negotiated,
+        StatusCode::OK,
+        &object,
+    )?)
 }
 
 pub(super) async fn list(request: ApiRequest, target: Target) -> Handled {
     let negotiated = negotiate(request.headers(), &request.query, For::List)?;
     let options = ListOptions::from_query(&request.query)?;
-    let list = request.handler.registry.list(&request.context, &target, &options).await?;
+    let list = request
+        .handler
+        .registry
+        .list(&request.context, &target, &options)
+        .await?;
     Ok(output::list(&request, &target, negotiated, list)?)
 }

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use machinery::options::ListOptions;
@@ -40,19 +40,36 @@ pub(super) async fn watch(request: ApiRequest, target: Target) -> Handled {
         options.timeout_seconds = Some(seconds as i64);
     }
     let encoder = WatchEncoder::new(&request, &target, negotiated)?;
-    let watch = handler.registry.watch(&request.context, &target, &options).await?;
+    let watch = handler
+        .registry
+        .watch(&request.context, &target, &options)
+        .await?;
     let row = &target.resource;
-    let guard = handler.metrics.watching(&row.group, &row.version, &row.kind);
+    let guard = handler
+        .metrics
+        .watching(&row.group, &row.version, &row.kind);
     let mut live = request.live;
     let ended = Box::pin(async move { live.ended().await });
-    let stream = futures::stream::unfold(Stream { watch, ended, encoder, _guard: guard }, next);
-    let body = StreamBody::new(futures::StreamExt::map(stream, |bytes| Ok::<_, BoxError>(Frame::data(bytes))));
+    let stream = futures::stream::unfold(
+        Stream {
+            watch,
+            ended,
+            encoder,
+            _guard: guard,
+        },
+        next,
+    );
+    let body = StreamBody::new(futures::StreamExt::map(stream, |bytes| {
+        Ok::<_, BoxError>(Frame::data(bytes))
+    }));
     let mut response = Response::new(Body::wrap(body));
     let content_type = match negotiated.encoding {
         Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         Encoding::Json | Encoding::Yaml => "application/json",
     };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Ok(response)
 }
 

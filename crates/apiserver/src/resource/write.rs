@@ -17,7 +17,11 @@ pub(super) async fn create(mut request: ApiRequest, target: Target) -> Handled {
     let options = WriteOptions::create(&request.query)?;
     let value = body(&mut request, &target, &options).await?;
     check_escalation(&request, &target, &value)?;
-    let answer = request.handler.registry.create(&request.context, &target, value, &options).await?;
+    let answer = request
+        .handler
+        .registry
+        .create(&request.context, &target, value, &options)
+        .await?;
     answered(&request, &target, negotiated, &answer)
 }
 
@@ -26,29 +30,58 @@ pub(super) async fn update(mut request: ApiRequest, target: Target) -> Handled {
     let options = WriteOptions::update(&request.query)?;
     let value = body(&mut request, &target, &options).await?;
     check_escalation(&request, &target, &value)?;
-    let answer = request.handler.registry.update(&request.context, &target, value, &options).await?;
+    let answer = request
+        .handler
+        .registry
+        .update(&request.context, &target, value, &options)
+        .await?;
     answered(&request, &target, negotiated, &answer)
 }
 
 /// The request's body as a tree.
-async fn body(request: &mut ApiRequest, target: &Target, options: &WriteOptions) -> Result<Value, Status> {
+async fn body(
+    request: &mut ApiRequest,
+    target: &Target,
+    options: &WriteOptions,
+) -> Result<Value, Status> {
     let encoding = of_body(request.header("content-type"))?;
     let bytes = request.body().await?;
-    encoding::decode(&request.context, target, &bytes, encoding, options.field_validation)
+    encoding::decode(
+        &request.context,
+        target,
+        &bytes,
+        encoding,
+        options.field_validation,
+    )
 }
 
 /// Roles and bindings must not give more than their writer has.
-pub(super) fn check_escalation(request: &ApiRequest, target: &Target, value: &Value) -> Result<(), Status> {
+pub(super) fn check_escalation(
+    request: &ApiRequest,
+    target: &Target,
+    value: &Value,
+) -> Result<(), Status> {
     let row = &target.resource;
     if !target.subresource.is_empty() || !escalation::concerns(&row.group, &row.plural) {
         return Ok(());
     }
     let user = request.context.user();
-    escalation::check(&request.handler.authorizer, user, &row.plural, target.namespace(), value)
+    escalation::check(
+        &request.handler.authorizer,
+        user,
+        &row.plural,
+        target.namespace(),
+        value,
+    )
 }
 
 /// The answer to a write in the form the client asked for.
-pub(super) fn answered(request: &ApiRequest, target: &Target, negotiated: Negotiated, answer: &Answer) -> Handled {
+pub(super) fn answered(
+    request: &ApiRequest,
+    target: &Target,
+    negotiated: Negotiated,
+    answer: &Answer,
+) -> Handled {
     let code = StatusCode::from_u16(answer.code).unwrap_or(StatusCode::OK);
     match answer.object() {
         Some(object) => Ok(output::object(request, target, negotiated, code, object)?),

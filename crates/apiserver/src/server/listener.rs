@@ -68,7 +68,10 @@ pub(super) async fn run(
     drop(listener);
     shared.handler.begin_drain();
     tasks.close();
-    if tokio::time::timeout(shared.limits.drain, tasks.wait()).await.is_err() {
+    if tokio::time::timeout(shared.limits.drain, tasks.wait())
+        .await
+        .is_err()
+    {
         tracing::info!(open = tasks.len(), "closing connections that did not drain");
         close.cancel();
         tasks.wait().await;
@@ -121,7 +124,11 @@ async fn connection(
         .max_header_list_size(1024 * 1024)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
+    let builder = if http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let mut draining = false;
@@ -172,14 +179,19 @@ async fn open(
     // The configuration is fixed for this connection here, so that what a side route reads of the
     // certificate is what the client was shown.
     let serving = shared.tls.current();
-    let stream = TlsAcceptor::from(serving.config.clone()).accept(stream).await?;
+    let stream = TlsAcceptor::from(serving.config.clone())
+        .accept(stream)
+        .await?;
     let (_, session) = stream.get_ref();
     let mut exporters = Vec::with_capacity(shared.exporters.len());
     for label in &shared.exporters {
         let secret = session
             .export_keying_material(Zeroizing::new([0u8; 32]), label.as_bytes(), None)
             .map_err(std::io::Error::other)?;
-        exporters.push(Exporter { label: label.clone(), secret });
+        exporters.push(Exporter {
+            label: label.clone(),
+            secret,
+        });
     }
     let info = ConnectionInfo {
         remote,

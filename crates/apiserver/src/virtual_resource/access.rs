@@ -76,14 +76,24 @@ pub(super) async fn review(mut request: ApiRequest, target: &Target) -> Handled 
     let local = row.plural == "localsubjectaccessreviews";
     validate(&spec, own, &row.group_kind())?;
     if local {
-        let namespace = spec.resource_attributes.as_ref().map(|a| a.namespace.as_str()).unwrap_or_default();
+        let namespace = spec
+            .resource_attributes
+            .as_ref()
+            .map(|a| a.namespace.as_str())
+            .unwrap_or_default();
         let mut errors = ErrorList::new();
         if spec.non_resource_attributes.is_some() {
-            errors.push(Error::invalid(&Path::new("spec").child("nonResourceAttributes"), "", "disallowed on this kind of request"));
+            errors.push(Error::invalid(
+                &Path::new("spec").child("nonResourceAttributes"),
+                "",
+                "disallowed on this kind of request",
+            ));
         }
         if namespace != target.namespace() {
             errors.push(Error::invalid(
-                &Path::new("spec").child("resourceAttributes").child("namespace"),
+                &Path::new("spec")
+                    .child("resourceAttributes")
+                    .child("namespace"),
                 namespace,
                 "must match metadata.namespace",
             ));
@@ -120,7 +130,13 @@ pub(super) async fn review(mut request: ApiRequest, target: &Target) -> Handled 
             }
         }
     }
-    let out = object(&row.api_version(), &row.kind, metadata(&value), value.get("spec").cloned(), Value::Object(status));
+    let out = object(
+        &row.api_version(),
+        &row.kind,
+        metadata(&value),
+        value.get("spec").cloned(),
+        Value::Object(status),
+    );
     created(negotiated, &row, &out)
 }
 
@@ -142,16 +158,25 @@ fn validate(spec: &Spec, own: bool, kind: &GroupKind) -> Result<(), Status> {
         _ => {}
     }
     if !own && spec.user.is_empty() && spec.groups.as_ref().is_none_or(Vec::is_empty) {
-        errors.push(Error::invalid(&path.child("user"), "", "at least one of user or group must be specified"));
+        errors.push(Error::invalid(
+            &path.child("user"),
+            "",
+            "at least one of user or group must be specified",
+        ));
     }
-    if errors.is_empty() { Ok(()) } else { Err(Status::invalid(kind, "", &errors)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(Status::invalid(kind, "", &errors))
+    }
 }
 
 fn attributes<'a>(user: &'a UserInfo, spec: &'a Spec) -> Attributes<'a> {
     if let Some(n) = &spec.non_resource_attributes {
         return Attributes::path(user, &n.verb, &n.path);
     }
-    static NONE: std::sync::LazyLock<ResourceAttributes> = std::sync::LazyLock::new(ResourceAttributes::default);
+    static NONE: std::sync::LazyLock<ResourceAttributes> =
+        std::sync::LazyLock::new(ResourceAttributes::default);
     let r = spec.resource_attributes.as_ref().unwrap_or(&NONE);
     let mut a = Attributes::resource(user, &r.verb, &r.group, &r.resource);
     a.version = &r.version;
@@ -200,10 +225,17 @@ pub(super) async fn rules_review(mut request: ApiRequest, target: &Target) -> Ha
             resources.push(one);
         }
     }
-    let mut status = json!({"resourceRules": resources, "nonResourceRules": urls, "incomplete": incomplete});
+    let mut status =
+        json!({"resourceRules": resources, "nonResourceRules": urls, "incomplete": incomplete});
     if let (Value::Object(map), false) = (&mut status, errors.is_empty()) {
         map.insert("evaluationError".into(), json!(errors.join(", ")));
     }
-    let out = object(&row.api_version(), &row.kind, metadata(&value), Some(json!({})), status);
+    let out = object(
+        &row.api_version(),
+        &row.kind,
+        metadata(&value),
+        Some(json!({})),
+        status,
+    );
     created(negotiated, &row, &out)
 }

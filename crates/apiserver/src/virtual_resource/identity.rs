@@ -30,23 +30,40 @@ pub(super) async fn self_review(mut request: ApiRequest, target: &Target) -> Han
     let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
     let mut metadata = metadata(&value);
     if let Value::Object(map) = &mut metadata {
-        map.insert("creationTimestamp".into(), json!(time::format(jiff::Timestamp::now())));
+        map.insert(
+            "creationTimestamp".into(),
+            json!(time::format(jiff::Timestamp::now())),
+        );
     }
     let status = json!({"userInfo": user_info(request.context.user())});
-    created(negotiated, &row, &object(&row.api_version(), &row.kind, metadata, None, status))
+    created(
+        negotiated,
+        &row,
+        &object(&row.api_version(), &row.kind, metadata, None, status),
+    )
 }
 
 pub(super) async fn token_review(mut request: ApiRequest, target: &Target) -> Handled {
     let row = target.resource.clone();
     let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
-    let token = value.pointer("/spec/token").and_then(Value::as_str).unwrap_or_default();
+    let token = value
+        .pointer("/spec/token")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if token.is_empty() {
-        return Err(Status::bad_request("token is required for TokenReview in authentication").into());
+        return Err(
+            Status::bad_request("token is required for TokenReview in authentication").into(),
+        );
     }
     let audiences: Vec<String> = value
         .pointer("/spec/audiences")
         .and_then(Value::as_array)
-        .map(|a| a.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .map(|a| {
+            a.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
         .unwrap_or_default();
     let status = match request.handler.authenticator.tokens() {
         None => json!({"user": {}, "error": "this server takes no bearer tokens"}),
@@ -62,5 +79,15 @@ pub(super) async fn token_review(mut request: ApiRequest, target: &Target) -> Ha
         },
     };
     let spec = value.get("spec").cloned();
-    created(negotiated, &row, &object(&row.api_version(), &row.kind, metadata(&value), spec, status))
+    created(
+        negotiated,
+        &row,
+        &object(
+            &row.api_version(),
+            &row.kind,
+            metadata(&value),
+            spec,
+            status,
+        ),
+    )
 }

@@ -45,7 +45,13 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
     };
     let seconds = spec.expiration_seconds.unwrap_or(3600);
     validate(seconds, &target.name)?;
-    let account = read(&request, "serviceaccounts", target.namespace(), &target.name).await?;
+    let account = read(
+        &request,
+        "serviceaccounts",
+        target.namespace(),
+        &target.name,
+    )
+    .await?;
     let audiences = match spec.audiences {
         Some(audiences) if !audiences.is_empty() => audiences,
         _ => tokens.keys().audiences().to_vec(),
@@ -59,12 +65,20 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
     };
     // upstream: plugin/pkg/admission/noderestriction/admission.go#admitServiceAccount
     let node = request.context.user().node().map(str::to_owned);
-    let refuse = |text: &str| Status::forbidden(&GroupResource::new("", "serviceaccounts"), &target.name, text);
+    let refuse = |text: &str| {
+        Status::forbidden(
+            &GroupResource::new("", "serviceaccounts"),
+            &target.name,
+            text,
+        )
+    };
     if node.is_some() {
         match &spec.bound_object_ref {
             Some(r) if r.kind == "Pod" && !r.name.is_empty() => {
                 if r.uid.is_empty() {
-                    return Err(refuse("node requested token with a pod binding without a uid").into());
+                    return Err(
+                        refuse("node requested token with a pod binding without a uid").into(),
+                    );
                 }
             }
             _ => return Err(refuse("node requested token not bound to a pod").into()),
@@ -83,7 +97,11 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
                 .into());
             }
         };
-        let namespace = if resource == "nodes" { "" } else { target.namespace() };
+        let namespace = if resource == "nodes" {
+            ""
+        } else {
+            target.namespace()
+        };
         let object = read(&request, resource, namespace, &bound.name).await?;
         let found = reference(&object);
         if !bound.uid.is_empty() && bound.uid != found.uid {
@@ -99,7 +117,12 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
         }
         match resource {
             "pods" => {
-                let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                let text = |pointer: &str| {
+                    object
+                        .pointer(pointer)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                };
                 if text("/spec/serviceAccountName") != target.name {
                     return Err(Status::bad_request(format!(
                         "cannot bind token for serviceaccount {} to pod running with different serviceaccount name.",
@@ -109,12 +132,18 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
                 }
                 let on = text("/spec/nodeName");
                 if node.as_deref().is_some_and(|n| n != on) {
-                    return Err(refuse("node requested token bound to a pod scheduled on a different node").into());
+                    return Err(refuse(
+                        "node requested token bound to a pod scheduled on a different node",
+                    )
+                    .into());
                 }
                 if !on.is_empty() {
                     claims.node = Some(match read(&request, "nodes", "", on).await {
                         Ok(node) => reference(&node),
-                        Err(_) => Ref { name: on.to_owned(), uid: String::new() },
+                        Err(_) => Ref {
+                            name: on.to_owned(),
+                            uid: String::new(),
+                        },
                     });
                 }
                 claims.pod = Some(found);
@@ -131,7 +160,11 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
         iat,
         iss: tokens.keys().issuer().to_owned(),
         jti: uuid::Uuid::new_v4().to_string(),
-        sub: format!("system:serviceaccount:{}:{}", target.namespace(), target.name),
+        sub: format!(
+            "system:serviceaccount:{}:{}",
+            target.namespace(),
+            target.name
+        ),
         nbf: iat,
         kubernetes: claims,
     };
@@ -143,10 +176,18 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
         map.insert("namespace".into(), json!(target.namespace()));
         map.insert("creationTimestamp".into(), json!(time::format(now)));
     }
-    let bound = value.pointer("/spec/boundObjectRef").cloned().unwrap_or(Value::Null);
-    let spec = json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound});
+    let bound = value
+        .pointer("/spec/boundObjectRef")
+        .cloned()
+        .unwrap_or(Value::Null);
+    let spec =
+        json!({"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound});
     let status = json!({"token": token, "expirationTimestamp": time::format(expires)});
-    created(negotiated, &target.resource, &object(KIND.0, KIND.1, metadata, Some(spec), status))
+    created(
+        negotiated,
+        &target.resource,
+        &object(KIND.0, KIND.1, metadata, Some(spec), status),
+    )
 }
 
 // upstream: pkg/apis/authentication/validation/validation.go#ValidateTokenRequest
@@ -154,28 +195,62 @@ fn validate(seconds: i64, name: &str) -> Result<(), Status> {
     let path = Path::new("spec").child("expirationSeconds");
     let mut errors = ErrorList::new();
     if seconds < LEAST {
-        errors.push(Error::invalid(&path, seconds, "may not specify a duration less than 10 minutes"));
+        errors.push(Error::invalid(
+            &path,
+            seconds,
+            "may not specify a duration less than 10 minutes",
+        ));
     }
     if seconds > MOST {
-        errors.push(Error::invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds"));
+        errors.push(Error::invalid(
+            &path,
+            seconds,
+            "may not specify a duration larger than 2^32 seconds",
+        ));
     }
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&GroupKind::new("authentication.k8s.io", "TokenRequest"), name, &errors))
+    Err(Status::invalid(
+        &GroupKind::new("authentication.k8s.io", "TokenRequest"),
+        name,
+        &errors,
+    ))
 }
 
-async fn read(request: &ApiRequest, resource: &str, namespace: &str, name: &str) -> Result<Value, Status> {
+async fn read(
+    request: &ApiRequest,
+    resource: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Value, Status> {
     let registry = &request.handler.registry;
     let target = registry
-        .target("", "v1", resource, Some(namespace).filter(|n| !n.is_empty()), name)
+        .target(
+            "",
+            "v1",
+            resource,
+            Some(namespace).filter(|n| !n.is_empty()),
+            name,
+        )
         .ok_or_else(Status::unknown_resource)?;
-    Ok(registry.get(&RequestContext::system(), &target, &GetOptions::default()).await?.value())
+    Ok(registry
+        .get(&RequestContext::system(), &target, &GetOptions::default())
+        .await?
+        .value())
 }
 
 fn reference(object: &Value) -> Ref {
     let text = |key: &str| {
-        object.get("metadata").and_then(|m| m.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned()
+        object
+            .get("metadata")
+            .and_then(|m| m.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
-    Ref { name: text("name"), uid: text("uid") }
+    Ref {
+        name: text("name"),
+        uid: text("uid"),
+    }
 }

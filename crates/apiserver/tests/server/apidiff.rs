@@ -7,7 +7,13 @@ use tokio::process::Command;
 use crate::harness::{root, start};
 
 /// How many cases of each file pass at least; raised when more do, never lowered.
-const FLOORS: &[(&str, usize)] = &[("identity", 0), ("objects", 0), ("protocol", 0), ("sequences", 0), ("tables", 0)];
+const FLOORS: &[(&str, usize)] = &[
+    ("identity", 0),
+    ("objects", 0),
+    ("protocol", 0),
+    ("sequences", 0),
+    ("tables", 0),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reference_cases() {
@@ -29,20 +35,27 @@ async fn reference_cases() {
             .output()
             .await
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
         if std::env::var_os("APIDIFF_VERBOSE").is_some() {
             eprintln!("== {name}\n{text}");
         }
         let passed: usize = text
             .lines()
             .rev()
-            .find_map(|l| l.split_once(" passed,").and_then(|(n, _)| n.trim().parse().ok()))
+            .find_map(|l| {
+                l.split_once(" passed,")
+                    .and_then(|(n, _)| n.trim().parse().ok())
+            })
             .unwrap_or_else(|| panic!("{name}: {text}"));
         let total = text.lines().last().unwrap_or_default().to_owned();
         eprintln!("{name}: {total}");
         report.insert(*name, (passed, *floor, text));
     }
     for (name, (passed, floor, text)) in report {
-        assert!(passed >= floor, "{name}: {passed} passed, at least {floor} did before\n{text}");
+        assert!(
+            passed >= floor,
+            "{name}: {passed} passed, at least {floor} did before\n{text}"
+        );
     }
 }

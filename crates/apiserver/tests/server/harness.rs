@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apiserver::authn::service_account::ServiceAccountTokens;
-use apiserver::{CertificateIdentity, IdentityGate, Limits, NodeConnector, Refusal, Server, ServerBuilder, ServingTls};
+use apiserver::{
+    CertificateIdentity, IdentityGate, Limits, NodeConnector, Refusal, Server, ServerBuilder,
+    ServingTls,
+};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +19,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    SanType,
+};
 use registry::{CreateOptions, ListOptions, Registry, RegistryOptions, RequestContext, WatchEvent};
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -71,25 +77,37 @@ impl Ca {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "test-ca");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test-ca");
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        Self { der: certificate.der().clone(), pem: certificate.pem(), issuer: Issuer::new(params, key) }
+        Self {
+            der: certificate.der().clone(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
     }
 
     pub fn issue(&self, name: &str, groups: &[&str], uris: &[&str]) -> Identity {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         for group in groups {
-            params.distinguished_name.push(DnType::OrganizationName, *group);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, *group);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.subject_alt_names = uris.iter().map(|u| SanType::URI((*u).try_into().unwrap())).collect();
+        params.subject_alt_names = uris
+            .iter()
+            .map(|u| SanType::URI((*u).try_into().unwrap()))
+            .collect();
         self.sign(params)
     }
 
-    fn serving(&self) -> Identity {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    pub fn serving(&self) -> Identity {
+        let mut params =
+            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(params)
     }
@@ -97,12 +115,16 @@ impl Ca {
     fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Identity { certificate: certificate.der().clone(), certificate_pem: certificate.pem(), key }
+        Identity {
+            certificate: certificate.der().clone(),
+            certificate_pem: certificate.pem(),
+            key,
+        }
     }
 }
 
 impl Identity {
-    fn key_der(&self) -> PrivateKeyDer<'static> {
+    pub fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }
@@ -124,14 +146,36 @@ pub async fn start() -> Running {
 }
 
 pub async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
+    start_registry(RegistryOptions::default(), configure).await
+}
+
+pub async fn start_registry(
+    options: RegistryOptions,
+    configure: impl FnOnce(ServerBuilder) -> ServerBuilder,
+) -> Running {
     let keys = SealingKeys::new("test", 1, &Zeroizing::new([7; 32]));
-    let store = Store::open(MemoryLog::new(), keys, SystemClock, store::Options::default()).await.unwrap();
-    let registry = Registry::new(store, RegistryOptions::default());
+    let store = Store::open(
+        MemoryLog::new(),
+        keys,
+        SystemClock,
+        store::Options::default(),
+    )
+    .await
+    .unwrap();
+    let registry = Registry::new(store, options);
     bootstrap(&registry).await;
     let ca = Ca::new();
     let serving = ca.serving();
-    let tls = ServingTls::new(vec![serving.certificate.clone()], serving.key_der(), vec![ca.der.clone()]).unwrap();
-    let gate = Arc::new(TestGate { refused: Mutex::default(), changes: watch::Sender::new(0) });
+    let tls = ServingTls::new(
+        vec![serving.certificate.clone()],
+        serving.key_der(),
+        vec![ca.der.clone()],
+    )
+    .unwrap();
+    let gate = Arc::new(TestGate {
+        refused: Mutex::default(),
+        changes: watch::Sender::new(0),
+    });
     let signing = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let tokens = ServiceAccountTokens::new(
         signing.to_pkcs8v1().unwrap().as_ref(),
@@ -144,7 +188,7 @@ pub async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) 
     let builder = Server::builder(registry.clone(), tls)
         .identity_gate(gate.clone())
         .service_account_tokens(Arc::new(tokens))
-        .advertise(address.to_string());
+        .advertise("127.0.0.1:26443");
     let server = configure(builder).build().await.unwrap();
     let stop = CancellationToken::new();
     let served = tokio::spawn({
@@ -153,17 +197,35 @@ pub async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) 
     });
     tokio::spawn(namespaces(registry.clone(), ca.pem.clone(), stop.clone()));
     let admin = ca.issue("admin", &["system:masters"], &[]);
-    let running = Running { address, ca, registry, gate, server, stop, admin, served, dir: tempfile::tempdir().unwrap() };
+    let running = Running {
+        address,
+        ca,
+        registry,
+        gate,
+        server,
+        stop,
+        admin,
+        served,
+        dir: tempfile::tempdir().unwrap(),
+    };
     running.wait_for_default_account().await;
     running
 }
 
 /// What the service account and root CA publishing controllers do.
 async fn namespaces(registry: Registry, ca: String, stop: CancellationToken) {
-    let target = |plural: &str, namespace: Option<&str>| registry.target("", "v1", plural, namespace, "").unwrap();
+    let target = |plural: &str, namespace: Option<&str>| {
+        registry.target("", "v1", plural, namespace, "").unwrap()
+    };
     let context = RequestContext::system();
-    let options = ListOptions { watch: true, ..ListOptions::default() };
-    let mut events = registry.watch(&context, &target("namespaces", None), &options).await.unwrap();
+    let options = ListOptions {
+        watch: true,
+        ..ListOptions::default()
+    };
+    let mut events = registry
+        .watch(&context, &target("namespaces", None), &options)
+        .await
+        .unwrap();
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => return,
@@ -176,13 +238,22 @@ async fn namespaces(registry: Registry, ca: String, stop: CancellationToken) {
             continue;
         };
         let namespace = namespace.value();
-        let name = namespace.pointer("/metadata/name").unwrap().as_str().unwrap();
+        let name = namespace
+            .pointer("/metadata/name")
+            .unwrap()
+            .as_str()
+            .unwrap();
         for (plural, object) in [
             ("serviceaccounts", json!({"metadata": {"name": "default"}})),
-            ("configmaps", json!({"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}})),
+            (
+                "configmaps",
+                json!({"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}}),
+            ),
         ] {
             let target = target(plural, Some(name));
-            let _ = registry.create(&context, &target, object, &CreateOptions::default()).await;
+            let _ = registry
+                .create(&context, &target, object, &CreateOptions::default())
+                .await;
         }
     }
 }
@@ -190,31 +261,77 @@ async fn namespaces(registry: Registry, ca: String, stop: CancellationToken) {
 async fn bootstrap(registry: &Registry) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         let target = registry.target("", "v1", "namespaces", None, "").unwrap();
-        registry.create(&RequestContext::system(), &target, json!({"metadata": {"name": name}}), &CreateOptions::default()).await.unwrap();
+        registry
+            .create(
+                &RequestContext::system(),
+                &target,
+                json!({"metadata": {"name": name}}),
+                &CreateOptions::default(),
+            )
+            .await
+            .unwrap();
     }
-    let rbac = |plural: &str| registry.target("rbac.authorization.k8s.io", "v1", plural, None, "").unwrap();
+    let rbac = |plural: &str| {
+        registry
+            .target("rbac.authorization.k8s.io", "v1", plural, None, "")
+            .unwrap()
+    };
     for (plural, object) in [
-        ("clusterroles", json!({"metadata": {"name": "public-info-viewer"}, "rules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/readyz/*", "/version", "/version/"]}]})),
-        ("clusterroles", json!({"metadata": {"name": "cluster-admin"}, "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]})),
-        ("clusterroles", json!({"metadata": {"name": "view"}, "rules": [{"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["configmaps"]}]})),
-        ("clusterroles", json!({"metadata": {"name": "basic-user"}, "rules": [
+        (
+            "clusterroles",
+            json!({"metadata": {"name": "public-info-viewer"}, "rules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/readyz/*", "/version", "/version/"]}]}),
+        ),
+        (
+            "clusterroles",
+            json!({"metadata": {"name": "cluster-admin"}, "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}),
+        ),
+        (
+            "clusterroles",
+            json!({"metadata": {"name": "view"}, "rules": [{"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["configmaps"]}]}),
+        ),
+        (
+            "clusterroles",
+            json!({"metadata": {"name": "basic-user"}, "rules": [
             {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
             {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
-            {"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]}]})),
-        ("clusterrolebindings", json!({"metadata": {"name": "public-info-viewer"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "public-info-viewer"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}]})),
-        ("clusterrolebindings", json!({"metadata": {"name": "basic-user"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "basic-user"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}]})),
+            {"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]}]}),
+        ),
+        (
+            "clusterrolebindings",
+            json!({"metadata": {"name": "public-info-viewer"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "public-info-viewer"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}]}),
+        ),
+        (
+            "clusterrolebindings",
+            json!({"metadata": {"name": "basic-user"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "basic-user"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}]}),
+        ),
     ] {
-        registry.create(&RequestContext::system(), &rbac(plural), object, &CreateOptions::default()).await.unwrap();
+        registry
+            .create(
+                &RequestContext::system(),
+                &rbac(plural),
+                object,
+                &CreateOptions::default(),
+            )
+            .await
+            .unwrap();
     }
 }
 
 impl Running {
     async fn wait_for_default_account(&self) {
         for _ in 0..200 {
-            let target = self.registry.target("", "v1", "serviceaccounts", Some("default"), "default").unwrap();
-            if self.registry.get(&RequestContext::system(), &target, &Default::default()).await.is_ok() {
+            let target = self
+                .registry
+                .target("", "v1", "serviceaccounts", Some("default"), "default")
+                .unwrap();
+            if self
+                .registry
+                .get(&RequestContext::system(), &target, &Default::default())
+                .await
+                .is_ok()
+            {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -223,7 +340,11 @@ impl Running {
     }
 
     /// A TLS connection; `None` without a client certificate.
-    pub async fn tls(&self, identity: Option<&Identity>, http2: bool) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn tls(
+        &self,
+        identity: Option<&Identity>,
+        http2: bool,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         self.tls_to(self.address, identity, http2).await
     }
 
@@ -241,18 +362,28 @@ impl Running {
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match identity {
-            Some(i) => builder.with_client_auth_cert(vec![i.certificate.clone()], i.key_der()).unwrap(),
+            Some(i) => builder
+                .with_client_auth_cert(vec![i.certificate.clone()], i.key_der())
+                .unwrap(),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        config.alpn_protocols = vec![if http2 {
+            b"h2".to_vec()
+        } else {
+            b"http/1.1".to_vec()
+        }];
         let stream = TcpStream::connect(address).await?;
-        TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await
+        TlsConnector::from(Arc::new(config))
+            .connect("localhost".try_into().unwrap(), stream)
+            .await
     }
 
     pub async fn client(&self, identity: Option<&Identity>) -> Client {
         let stream = self.tls(identity, true).await.unwrap();
         let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
         tokio::spawn(connection);
         Client { sender }
     }
@@ -311,25 +442,48 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map(|v| v.to_str().unwrap()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .map(|v| v.to_str().unwrap())
+            .unwrap_or_default()
     }
 }
 
 impl Client {
-    pub async fn open(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response<Incoming> {
-        let mut request = Request::builder().method(method).uri(format!("https://localhost{path}"));
+    pub async fn open(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response<Incoming> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("https://localhost{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
+        let request = request
+            .body(Full::new(Bytes::copy_from_slice(body)))
+            .unwrap();
         self.sender.ready().await.unwrap();
         self.sender.send_request(request).await.unwrap()
     }
 
-    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         let response = self.open(method, path, headers, body).await;
         let (parts, body) = response.into_parts();
-        Answer { code: parts.status.as_u16(), headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        Answer {
+            code: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -337,7 +491,13 @@ impl Client {
     }
 
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
-        self.send("POST", path, &[("content-type", "application/json")], &serde_json::to_vec(&body).unwrap()).await
+        self.send(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            &serde_json::to_vec(&body).unwrap(),
+        )
+        .await
     }
 }
 
@@ -351,5 +511,8 @@ pub fn limits(limits: Limits) -> impl FnOnce(ServerBuilder) -> ServerBuilder {
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }

@@ -18,12 +18,27 @@ async fn discovery_agrees_with_the_reference() {
     if !reference.exists() {
         eprintln!("skipped: ../shared absent");
     }
-    for (path, file) in [("/api", "discovery-api.json"), ("/apis", "discovery-apis.json")] {
+    for (path, file) in [
+        ("/api", "discovery-api.json"),
+        ("/apis", "discovery-apis.json"),
+    ] {
         let answer = admin.send("GET", path, &[("accept", accept)], b"").await;
-        assert_eq!(answer.header("content-type"), "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
-        let again = admin.send("GET", path, &[("accept", accept), ("if-none-match", answer.header("etag"))], b"").await;
+        assert_eq!(
+            answer.header("content-type"),
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        );
+        let again = admin
+            .send(
+                "GET",
+                path,
+                &[("accept", accept), ("if-none-match", answer.header("etag"))],
+                b"",
+            )
+            .await;
         assert_eq!((again.code, again.body.len()), (304, 0));
-        let Ok(want) = std::fs::read(reference.join(file)) else { continue };
+        let Ok(want) = std::fs::read(reference.join(file)) else {
+            continue;
+        };
         let want: Value = serde_json::from_slice(&want).unwrap();
         let got = answer.json();
         let resources = |v: &Value| {
@@ -31,7 +46,10 @@ async fn discovery_agrees_with_the_reference() {
             for group in v["items"].as_array().unwrap() {
                 for version in group["versions"].as_array().unwrap() {
                     for resource in version["resources"].as_array().unwrap() {
-                        let key = format!("{}/{}/{}", group["metadata"]["name"], version["version"], resource["resource"]);
+                        let key = format!(
+                            "{}/{}/{}",
+                            group["metadata"]["name"], version["version"], resource["resource"]
+                        );
                         all.insert(key, resource.clone());
                     }
                 }
@@ -48,7 +66,10 @@ async fn discovery_agrees_with_the_reference() {
         assert!(missing.is_empty(), "not served: {missing:?}");
     }
     let legacy = admin.get("/apis/apps/v1").await.json();
-    assert_eq!((&legacy["kind"], &legacy["groupVersion"]), (&json!("APIResourceList"), &json!("apps/v1")));
+    assert_eq!(
+        (&legacy["kind"], &legacy["groupVersion"]),
+        (&json!("APIResourceList"), &json!("apps/v1"))
+    );
     assert_eq!(admin.get("/apis").await.json()["kind"], "APIGroupList");
     assert_eq!(admin.get("/apis/nope").await.code, 404);
 }
@@ -56,8 +77,14 @@ async fn discovery_agrees_with_the_reference() {
 #[tokio::test]
 async fn health_says_what_fails_and_what_is_to_be_known() {
     let server = start_with(|b| {
-        b.check(FnCheck::with_notice("tee-simulated", "evidence is simulated, it proves nothing", || Ok(())))
-            .check(FnCheck::new("broken", || Err(apiserver::CheckFailure("a secret reason".into()))))
+        b.check(FnCheck::with_notice(
+            "tee-simulated",
+            "evidence is simulated, it proves nothing",
+            || Ok(()),
+        ))
+        .check(FnCheck::new("broken", || {
+            Err(apiserver::CheckFailure("a secret reason".into()))
+        }))
     })
     .await;
     let mut client = server.client(None).await;
@@ -78,49 +105,122 @@ async fn health_says_what_fails_and_what_is_to_be_known() {
 async fn every_answer_has_its_headers_and_errors_are_statuses() {
     let server = start().await;
     let mut admin = server.admin().await;
-    let answer = admin.send("GET", "/api/v1/namespaces/default/pods/nope", &[("audit-id", "mine")], b"").await;
+    let answer = admin
+        .send(
+            "GET",
+            "/api/v1/namespaces/default/pods/nope",
+            &[("audit-id", "mine")],
+            b"",
+        )
+        .await;
     assert_eq!(answer.code, 404);
     assert_eq!(answer.header("audit-id"), "mine");
     assert_eq!(answer.header("cache-control"), "no-cache, private");
     assert_eq!(answer.json()["reason"], "NotFound");
     assert_eq!(admin.get("/nope").await.text(), "404 page not found\n");
-    assert_eq!(admin.get("/apis/nope.example.com/v1/things").await.text(), "404 page not found\n");
-    assert_eq!(admin.get("/api/v1/things").await.json()["message"], "the server could not find the requested resource");
-    assert_eq!(admin.send("PUT", "/api/v1/namespaces/default/configmaps", &[], b"{}").await.code, 405);
-    assert_eq!(admin.send("GET", "/api/v1/pods", &[("accept", "text/plain")], b"").await.code, 406);
-    assert_eq!(admin.send("POST", "/api/v1/namespaces/default/configmaps", &[("content-type", "text/plain")], b"x").await.code, 415);
-    let pretty = admin.get("/api/v1/namespaces/default?pretty=true").await.text();
+    assert_eq!(
+        admin.get("/apis/nope.example.com/v1/things").await.text(),
+        "404 page not found\n"
+    );
+    assert_eq!(
+        admin.get("/api/v1/things").await.json()["message"],
+        "the server could not find the requested resource"
+    );
+    assert_eq!(
+        admin
+            .send("PUT", "/api/v1/namespaces/default/configmaps", &[], b"{}")
+            .await
+            .code,
+        405
+    );
+    assert_eq!(
+        admin
+            .send("GET", "/api/v1/pods", &[("accept", "text/plain")], b"")
+            .await
+            .code,
+        406
+    );
+    assert_eq!(
+        admin
+            .send(
+                "POST",
+                "/api/v1/namespaces/default/configmaps",
+                &[("content-type", "text/plain")],
+                b"x"
+            )
+            .await
+            .code,
+        415
+    );
+    let pretty = admin
+        .get("/api/v1/namespaces/default?pretty=true")
+        .await
+        .text();
     assert!(pretty.starts_with("{\n  \""), "{pretty}");
     let metrics = admin.get("/metrics").await.text();
-    assert!(metrics.contains("apiserver_request_total{verb=\"GET\"") && metrics.contains("apiserver_request_duration_seconds_bucket"), "{metrics}");
+    assert!(
+        metrics.contains("apiserver_request_total{verb=\"GET\"")
+            && metrics.contains("apiserver_request_duration_seconds_bucket"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
 async fn lists_are_spliced_compressed_and_shown_as_metadata() {
-    let server = start_with(limits(Limits { gzip_local: true, ..Limits::default() })).await;
+    let server = start_with(limits(Limits {
+        gzip_local: true,
+        ..Limits::default()
+    }))
+    .await;
     let mut admin = server.admin().await;
     for i in 0..40 {
-        let object = json!({"metadata": {"name": format!("c{i:02}")}, "data": {"a": "x".repeat(10_000)}});
-        assert_eq!(admin.post("/api/v1/namespaces/default/configmaps", object).await.code, 201);
+        let object =
+            json!({"metadata": {"name": format!("c{i:02}")}, "data": {"a": "x".repeat(10_000)}});
+        assert_eq!(
+            admin
+                .post("/api/v1/namespaces/default/configmaps", object)
+                .await
+                .code,
+            201
+        );
     }
     let path = "/api/v1/namespaces/default/configmaps";
     let plain = admin.get(path).await;
     let list = plain.json();
-    assert_eq!((list["kind"].as_str(), list["items"].as_array().unwrap().len()), (Some("ConfigMapList"), 41));
-    let zipped = admin.send("GET", path, &[("accept-encoding", "gzip")], b"").await;
+    assert_eq!(
+        (
+            list["kind"].as_str(),
+            list["items"].as_array().unwrap().len()
+        ),
+        (Some("ConfigMapList"), 41)
+    );
+    let zipped = admin
+        .send("GET", path, &[("accept-encoding", "gzip")], b"")
+        .await;
     assert_eq!(zipped.header("content-encoding"), "gzip");
     let mut out = Vec::new();
-    flate2::read::GzDecoder::new(&zipped.body[..]).read_to_end(&mut out).unwrap();
+    flate2::read::GzDecoder::new(&zipped.body[..])
+        .read_to_end(&mut out)
+        .unwrap();
     assert!(out == plain.body && zipped.body.len() < plain.body.len() / 10);
-    let accept = [("accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")];
+    let accept = [(
+        "accept",
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+    )];
     let metadata = admin.send("GET", path, &accept, b"").await.json();
-    assert_eq!((metadata["kind"].as_str(), metadata["apiVersion"].as_str()), (Some("PartialObjectMetadataList"), Some("meta.k8s.io/v1")));
+    assert_eq!(
+        (metadata["kind"].as_str(), metadata["apiVersion"].as_str()),
+        (Some("PartialObjectMetadataList"), Some("meta.k8s.io/v1"))
+    );
     assert_eq!(metadata["items"][0]["kind"], "PartialObjectMetadata");
     assert!(metadata["items"][0].get("data").is_none());
     let page = admin.get(&format!("{path}?limit=10")).await.json();
     let token = page["metadata"]["continue"].as_str().unwrap();
     assert_eq!(page["items"].as_array().unwrap().len(), 10);
-    let rest = admin.get(&format!("{path}?limit=100&continue={token}")).await.json();
+    let rest = admin
+        .get(&format!("{path}?limit=100&continue={token}"))
+        .await
+        .json();
     assert_eq!(rest["items"].as_array().unwrap().len(), 31);
 }
 
@@ -139,19 +239,37 @@ async fn a_watch_begins_with_the_state_and_flushes_each_event() {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 return serde_json::from_slice(&line).unwrap();
             }
-            let frame = tokio::time::timeout(Duration::from_secs(5), body.frame()).await.unwrap().unwrap().unwrap();
+            let frame = tokio::time::timeout(Duration::from_secs(5), body.frame())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
             buffer.extend_from_slice(&frame.into_data().unwrap());
         }
     };
-    assert_eq!(next().await["object"]["metadata"]["name"], "kube-root-ca.crt");
+    assert_eq!(
+        next().await["object"]["metadata"]["name"],
+        "kube-root-ca.crt"
+    );
     let bookmark = next().await;
     assert_eq!(bookmark["type"], "BOOKMARK");
-    assert_eq!(bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+    assert_eq!(
+        bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
+        "true"
+    );
     let configmaps = "/api/v1/namespaces/default/configmaps";
-    let made = writer.post(configmaps, json!({"metadata": {"name": "a"}})).await.json();
+    let made = writer
+        .post(configmaps, json!({"metadata": {"name": "a"}}))
+        .await
+        .json();
     let added = next().await;
-    assert_eq!((added["type"].as_str(), &added["object"]), (Some("ADDED"), &made));
-    writer.send("DELETE", &format!("{configmaps}/a"), &[], b"").await;
+    assert_eq!(
+        (added["type"].as_str(), &added["object"]),
+        (Some("ADDED"), &made)
+    );
+    writer
+        .send("DELETE", &format!("{configmaps}/a"), &[], b"")
+        .await;
     assert_eq!(next().await["type"], "DELETED");
 }
 
@@ -159,12 +277,26 @@ async fn a_watch_begins_with_the_state_and_flushes_each_event() {
 async fn draining_fails_readiness_ends_watches_and_finishes_requests() {
     let server = start().await;
     let mut admin = server.admin().await;
-    let mut watch = admin.open("GET", "/api/v1/pods?watch=1", &[], b"").await.into_body();
+    let mut watch = admin
+        .open("GET", "/api/v1/pods?watch=1", &[], b"")
+        .await
+        .into_body();
     server.stop.cancel();
     let ended = async { while let Some(Ok(_)) = watch.frame().await {} };
-    tokio::time::timeout(Duration::from_secs(2), ended).await.expect("the watch ends");
-    tokio::time::timeout(Duration::from_secs(5), server.served).await.expect("the server ends").unwrap().unwrap();
-    assert!(tokio::net::TcpStream::connect(server.address).await.is_err(), "nobody listens");
+    tokio::time::timeout(Duration::from_secs(2), ended)
+        .await
+        .expect("the watch ends");
+    tokio::time::timeout(Duration::from_secs(5), server.served)
+        .await
+        .expect("the server ends")
+        .unwrap()
+        .unwrap();
+    assert!(
+        tokio::net::TcpStream::connect(server.address)
+            .await
+            .is_err(),
+        "nobody listens"
+    );
 }
 
 #[tokio::test]
@@ -175,19 +307,38 @@ async fn kube_rs_lists_creates_and_watches() {
     use kube::runtime::{WatchStreamExt, watcher};
     let server = start().await;
     let config = kube::config::Kubeconfig::read_from(server.kubeconfig(&server.admin)).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await.unwrap();
+    let config = kube::Config::from_custom_kubeconfig(config, &Default::default())
+        .await
+        .unwrap();
     let client = kube::Client::try_from(config).unwrap();
     assert_eq!(client.apiserver_version().await.unwrap().minor, "36");
     let api: kube::Api<ConfigMap> = kube::Api::namespaced(client, "default");
-    for mode in [watcher::Config::default(), watcher::Config::default().streaming_lists()] {
-        let mut events = Box::pin(watcher(api.clone(), mode).default_backoff().applied_objects());
-        let first = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap();
+    for mode in [
+        watcher::Config::default(),
+        watcher::Config::default().streaming_lists(),
+    ] {
+        let mut events = Box::pin(
+            watcher(api.clone(), mode)
+                .default_backoff()
+                .applied_objects(),
+        );
+        let first = tokio::time::timeout(Duration::from_secs(5), events.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(first.metadata.name.as_deref(), Some("kube-root-ca.crt"));
         let mut object = ConfigMap::default();
         object.metadata.name = Some("from-kube".into());
         api.create(&PostParams::default(), &object).await.unwrap();
-        let seen = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap();
+        let seen = tokio::time::timeout(Duration::from_secs(5), events.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(seen.metadata.name.as_deref(), Some("from-kube"));
-        api.delete("from-kube", &DeleteParams::default()).await.unwrap();
+        api.delete("from-kube", &DeleteParams::default())
+            .await
+            .unwrap();
     }
 }

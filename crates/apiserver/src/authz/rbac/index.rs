@@ -55,14 +55,22 @@ impl Binding {
         if self.namespace.is_empty() {
             format!("ClusterRoleBinding {}", quote(&self.name))
         } else {
-            format!("RoleBinding {}", quote(&format!("{}/{}", self.name, self.namespace)))
+            format!(
+                "RoleBinding {}",
+                quote(&format!("{}/{}", self.name, self.namespace))
+            )
         }
     }
 
     // upstream: #describeSubject
     pub(super) fn describe_user(&self, user: &str) -> String {
-        match user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-            Some((namespace, name)) => format!("ServiceAccount {}", quote(&format!("{name}/{namespace}"))),
+        match user
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| rest.split_once(':'))
+        {
+            Some((namespace, name)) => {
+                format!("ServiceAccount {}", quote(&format!("{name}/{namespace}")))
+            }
             None => format!("User {}", quote(user)),
         }
     }
@@ -102,7 +110,9 @@ impl Scope {
     }
 
     fn remove(&mut self, name: &str) {
-        let Some(old) = self.by_name.remove(name) else { return };
+        let Some(old) = self.by_name.remove(name) else {
+            return;
+        };
         let drop_from = |map: &mut HashMap<String, Vec<Arc<Binding>>>, key: &str| {
             if let Some(list) = map.get_mut(key) {
                 list.retain(|b| b.name != name);
@@ -145,7 +155,12 @@ impl Index {
         self.namespaces.get(name)
     }
 
-    pub(super) fn rules(&self, kind: RoleKind, namespace: &str, name: &str) -> Option<Arc<Vec<Rule>>> {
+    pub(super) fn rules(
+        &self,
+        kind: RoleKind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Vec<Rule>>> {
         match kind {
             RoleKind::ClusterRole => self.cluster_roles.get(name).map(|r| r.effective.clone()),
             RoleKind::Role => self.roles.get(namespace)?.get(name).cloned(),
@@ -183,7 +198,13 @@ impl Index {
                 return;
             }
         };
-        let Wire { metadata, rules, aggregation_rule, role_ref, subjects } = wire;
+        let Wire {
+            metadata,
+            rules,
+            aggregation_rule,
+            role_ref,
+            subjects,
+        } = wire;
         match kind {
             Kind::ClusterRole => {
                 let own = Arc::new(rules);
@@ -191,12 +212,17 @@ impl Index {
                     effective: own.clone(),
                     own,
                     labels: metadata.labels,
-                    selectors: aggregation_rule.map(|a| a.cluster_role_selectors).unwrap_or_default(),
+                    selectors: aggregation_rule
+                        .map(|a| a.cluster_role_selectors)
+                        .unwrap_or_default(),
                 };
                 self.cluster_roles.insert(metadata.name, role);
             }
             Kind::Role => {
-                self.roles.entry(metadata.namespace).or_default().insert(metadata.name, Arc::new(rules));
+                self.roles
+                    .entry(metadata.namespace)
+                    .or_default()
+                    .insert(metadata.name, Arc::new(rules));
             }
             Kind::ClusterRoleBinding | Kind::RoleBinding => {
                 let namespace = metadata.namespace;
@@ -204,7 +230,11 @@ impl Index {
                     namespace: namespace.clone(),
                     name: metadata.name,
                     role: RoleRef {
-                        kind: if role_ref.kind == "ClusterRole" { RoleKind::ClusterRole } else { RoleKind::Role },
+                        kind: if role_ref.kind == "ClusterRole" {
+                            RoleKind::ClusterRole
+                        } else {
+                            RoleKind::Role
+                        },
                         name: role_ref.name,
                     },
                     users: Vec::new(),
@@ -215,9 +245,15 @@ impl Index {
                         "User" => binding.users.push(subject.name),
                         "Group" => binding.groups.push(subject.name),
                         "ServiceAccount" => {
-                            let ns = if subject.namespace.is_empty() { &namespace } else { &subject.namespace };
+                            let ns = if subject.namespace.is_empty() {
+                                &namespace
+                            } else {
+                                &subject.namespace
+                            };
                             if !ns.is_empty() {
-                                binding.users.push(format!("system:serviceaccount:{ns}:{}", subject.name));
+                                binding
+                                    .users
+                                    .push(format!("system:serviceaccount:{ns}:{}", subject.name));
                             }
                         }
                         _ => {}
@@ -233,7 +269,9 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, kind: Kind, json: &[u8]) {
-        let Ok(Wire { metadata, .. }) = serde_json::from_slice(json) else { return };
+        let Ok(Wire { metadata, .. }) = serde_json::from_slice(json) else {
+            return;
+        };
         match kind {
             Kind::ClusterRole => {
                 self.cluster_roles.remove(&metadata.name);
@@ -272,7 +310,9 @@ impl Index {
         for _ in 0..names.len() {
             let mut changed = false;
             for name in &names {
-                let Some(role) = self.cluster_roles.get(name) else { continue };
+                let Some(role) = self.cluster_roles.get(name) else {
+                    continue;
+                };
                 let mut rules = role.own.as_ref().clone();
                 for (other, r) in &self.cluster_roles {
                     if other != name && role.selectors.iter().any(|s| s.matches(&r.labels)) {
@@ -311,7 +351,9 @@ struct Wire {
     subjects: Vec<Subject>,
 }
 
-fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(d: D) -> Result<T, D::Error> {
+fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    d: D,
+) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
 }
 
@@ -368,7 +410,9 @@ struct Expression {
 
 impl Selector {
     fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels.iter().all(|(k, v)| labels.get(k) == Some(v))
+        self.match_labels
+            .iter()
+            .all(|(k, v)| labels.get(k) == Some(v))
             && self.match_expressions.iter().all(|e| {
                 let value = labels.get(&e.key);
                 match e.operator.as_str() {
@@ -405,9 +449,16 @@ mod tests {
             role("part", "to-edit", "", "pods"),
         ];
         index.replace(Kind::ClusterRole, all.iter().map(String::as_bytes));
-        let admin = |index: &Index| index.rules(RoleKind::ClusterRole, "", "admin").map(|r| r.len());
+        let admin = |index: &Index| {
+            index
+                .rules(RoleKind::ClusterRole, "", "admin")
+                .map(|r| r.len())
+        };
         assert_eq!(admin(&index), Some(1));
-        index.put(Kind::ClusterRole, role("more", "to-edit", "", "secrets").as_bytes());
+        index.put(
+            Kind::ClusterRole,
+            role("more", "to-edit", "", "secrets").as_bytes(),
+        );
         assert_eq!(admin(&index), Some(2));
         index.remove(Kind::ClusterRole, role("part", "", "", "").as_bytes());
         // What is not selected any more goes away from every level.
@@ -426,6 +477,9 @@ mod tests {
         index.put(Kind::RoleBinding, binding("a").as_bytes());
         index.put(Kind::RoleBinding, binding("b").as_bytes());
         let count = |user: &str| index.namespace("n").map_or(0, |s| s.users(user).len());
-        assert_eq!((count("a"), count("b"), count("system:serviceaccount:n:sa")), (0, 1, 1));
+        assert_eq!(
+            (count("a"), count("b"), count("system:serviceaccount:n:sa")),
+            (0, 1, 1)
+        );
     }
 }
