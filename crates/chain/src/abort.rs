@@ -118,3 +118,40 @@ impl Abort {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// The names and codes are those of the Move sources.
+    #[test]
+    fn names_are_those_of_the_contracts() {
+        let sources =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/sources");
+        for (module, table) in [
+            ("staking", STAKING),
+            ("k8s_gateway", GATEWAY),
+            ("enclave_registry", REGISTRY),
+        ] {
+            let text =
+                std::fs::read_to_string(sources.join(module).with_extension("move")).unwrap();
+            let constants: Vec<(&str, u64)> = text
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("const E"))
+                .filter_map(|line| line.strip_suffix(';')?.split_once(": u64 = "))
+                .map(|(name, code)| (name, code.parse().unwrap()))
+                .collect();
+            assert_eq!(constants.len(), table.len(), "{module}");
+            for (name, code) in constants {
+                let abort = Abort::new(module, None, code);
+                assert_eq!(
+                    abort.name.unwrap().strip_prefix('E'),
+                    Some(name),
+                    "{module}"
+                );
+            }
+        }
+        assert_eq!(Abort::new("staking", None, 99).name, None);
+    }
+}

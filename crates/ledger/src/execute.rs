@@ -458,3 +458,7 @@ fn effects(
         auxiliary_data_digest: None,
     }))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

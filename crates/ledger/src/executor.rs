@@ -169,7 +169,7 @@ impl Executor {
 }
 
 /// Makes the changes of a transaction to the objects, and nothing else.
-fn apply_objects(state: &mut State, record: &TransactionRecord) {
+pub(crate) fn apply_objects(state: &mut State, record: &TransactionRecord) {
     for id in &record.deleted {
         state.world.remove(*id);
     }
@@ -179,7 +179,7 @@ fn apply_objects(state: &mut State, record: &TransactionRecord) {
 }
 
 /// A checkpoint that follows a state.
-fn seal(
+pub(crate) fn seal(
     state: &State,
     moment: &Moment,
     transactions: Vec<TransactionRecord>,
@@ -238,7 +238,7 @@ fn close_epoch(state: &State, now: u64) -> CheckpointRecord {
 
 /// The system transaction that sets the clock, first of every checkpoint with transactions.
 /// Upstream: `sui_system`'s consensus commit prologue.
-fn prologue(state: &State, moment: &Moment, round: u64) -> TransactionRecord {
+pub(crate) fn prologue(state: &State, moment: &Moment, round: u64) -> TransactionRecord {
     let signed = system_transaction(TransactionKind::ConsensusCommitPrologue(
         ConsensusCommitPrologue {
             epoch: moment.epoch,

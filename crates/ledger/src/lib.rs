@@ -27,6 +27,7 @@ mod executor;
 mod filter;
 mod gas;
 mod genesis;
+mod headers;
 mod log;
 mod record;
 mod render;

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::executor::{Executor, Request, wall_clock_ms};
 use crate::gas::{Supply, coin_balance};
 use crate::genesis::{self, GenesisRecord, RESERVE};
+use crate::headers::HeadersLayer;
 use crate::log::Log;
 use crate::record::CheckpointRecord;
 use crate::service::Services;
@@ -152,6 +153,7 @@ pub async fn serve(
         let stopped = shutdown.clone();
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            .layer(HeadersLayer(served.clone()))
             .add_service(LedgerServiceServer::new(served.clone()))
             .add_service(StateServiceServer::new(served.clone()))
             .add_service(TransactionExecutionServiceServer::new(served.clone()))

@@ -478,8 +478,13 @@ async fn the_unmodified_client_finds_everything() {
         .ledger_client()
         .get_service_info(proto::GetServiceInfoRequest::default())
         .await
-        .unwrap()
-        .into_inner();
+        .unwrap();
+    {
+        use sui_rpc::client::ResponseExt as _;
+        assert_eq!(info.chain_id().unwrap().to_string(), world.deployment.chain);
+        assert!(info.checkpoint_height().unwrap() > 0 && info.timestamp_ms().unwrap() > 0);
+    }
+    let info = info.into_inner();
     assert_eq!(info.chain_id(), world.deployment.chain);
 
     // The digests of a transaction, its effects, its events and its checkpoint are what their BCS
@@ -988,6 +993,45 @@ async fn a_client_that_stays_connected_does_not_hold_up_stopping() {
     let error = world.client.epoch().await.unwrap_err();
     assert_eq!(error.class(), chain::ErrorClass::Network);
     assert!(error.to_string().contains(world.client.url()), "{error}");
+}
+
+/// The client's types have the fields of the model's, in the same order and of the same sizes.
+#[test]
+fn layouts_are_the_models() {
+    /// The fields of a type, and how many bytes its smallest value has: all zeros, in BCS.
+    fn shape<T: serde::de::DeserializeOwned + serde::Serialize>() -> (usize, Vec<String>) {
+        (0..2000)
+            .find_map(|length| {
+                let value: T = bcs::from_bytes(&vec![0; length]).ok()?;
+                let json = serde_json::to_value(value).ok()?;
+                let fields = json.as_object()?.keys().cloned().collect();
+                Some((length, fields))
+            })
+            .expect("a value of zeros")
+    }
+    macro_rules! same {
+        ($model:ident: $client:ident { $($name:ident),+ $(,)? }) => {$(
+            assert_eq!(
+                shape::<contract_model::layout::$model::$name>(),
+                shape::<chain::$client::$name>(),
+                stringify!($name)
+            );
+        )+};
+    }
+    same!(staking: objects { AdminCap, SlashCap, TierParams, StakingPool, Stake });
+    same!(k8s_gateway: objects { Gateway, SealToken });
+    same!(enclave_registry: objects { Cluster, ClusterCap, Measurement, Endpoint });
+    same!(staking: events {
+        PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
+        Slashed, TreasuryWithdrawn, PoolMigrated,
+    });
+    same!(k8s_gateway: events {
+        GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked, GatewayMigrated,
+    });
+    same!(enclave_registry: events {
+        ClusterCreated, MeasurementApproved, MeasurementRetired, EndpointRegistered,
+        EndpointRemoved, ClusterMigrated,
+    });
 }
 
 mod hostile {
