@@ -40,11 +40,20 @@ impl Call {
         name: &'static str,
         assemble: impl Fn(&mut Assembly) -> Result<(), ChainError> + Send + Sync + 'static,
     ) -> Self {
+        Self::without_package(deployment.package, name, assemble)
+    }
+
+    /// A call that needs no deployment, because it makes one.
+    pub(crate) fn without_package(
+        package: Address,
+        name: &'static str,
+        assemble: impl Fn(&mut Assembly) -> Result<(), ChainError> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name,
             spend: 0,
             objects: BTreeMap::new(),
-            package: deployment.package,
+            package,
             assemble: Box::new(assemble),
         }
     }

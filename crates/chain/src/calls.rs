@@ -471,6 +471,18 @@ pub fn remove_endpoint(deployment: &Deployment, cap: Address, cluster: Address, 
     .with_clock()
 }
 
+/// Publishes the package: its compiled modules, and the packages that they depend on (the standard
+/// library `0x1` and the framework `0x2`). The sender gets the upgrade capability and what the
+/// modules' `init` functions hand out; [`Deployment::of_published`] reads the rest off the result.
+#[must_use]
+pub fn publish(modules: Vec<Vec<u8>>, dependencies: Vec<Address>) -> Call {
+    Call::without_package(Address::ZERO, "publish the package", move |tx| {
+        let cap = tx.builder.publish(modules.clone(), dependencies.clone());
+        tx.keep(vec![cap]);
+        Ok(())
+    })
+}
+
 /// Sends SUI to an address.
 #[must_use]
 pub fn transfer(deployment: &Deployment, to: Address, amount: u64) -> Call {

@@ -164,7 +164,17 @@ impl Client {
                 id: call.name.to_owned(),
                 reason: error.to_string(),
             })?;
-        let used = self.simulate(&transaction).await?;
+        let used = match self.simulate(&transaction).await {
+            Err(error) if budget < self.options.max_gas && error.is_about_gas() => {
+                // What is left beside what is spent is not enough to pay for the gas.
+                return Err(ChainError::InsufficientFunds {
+                    address: sender,
+                    available,
+                    needed,
+                });
+            }
+            other => other?,
+        };
         let cost = used.computation.saturating_add(used.storage);
         // A fifth more than the simulation took: shared objects may have grown by then.
         transaction.gas_payment.budget = cost

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::Address;
 
-use crate::ChainError;
+use crate::{ChainError, Executed};
 
 /// A shared object: its id and the version at which it became shared, which a transaction that
 /// uses it has to name.
@@ -79,6 +79,43 @@ impl Deployment {
         text.push(b'\n');
         crate::keystore::write_atomically(path, &text, 0o644)
             .map_err(|error| failed(error.to_string()))
+    }
+
+    /// The descriptor of a package that a transaction of [`crate::calls::publish`] published on the
+    /// chain with this identifier.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the transaction published something else.
+    pub fn of_published(chain: &str, published: &Executed) -> Result<Self, ChainError> {
+        let package = published
+            .created
+            .iter()
+            .find(|created| created.object_type == "package")
+            .map(|created| created.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "transaction",
+                id: published.digest.to_string(),
+                reason: "it published no package".to_owned(),
+            })?;
+        let shared = |name: &'static str| -> Result<SharedObject, ChainError> {
+            let id = published.created(name)?;
+            let created = published.created.iter().find(|created| created.id == id);
+            Ok(SharedObject {
+                id,
+                initial_shared_version: created.map_or(0, |created| created.version),
+            })
+        };
+        Ok(Self {
+            chain: chain.to_owned(),
+            package,
+            original_package: package,
+            staking_pool: shared("staking::StakingPool")?,
+            gateway: shared("k8s_gateway::Gateway")?,
+            admin_cap: Some(published.created("staking::AdminCap")?),
+            slash_cap: Some(published.created("staking::SlashCap")?),
+            cluster: None,
+            cluster_cap: None,
+        })
     }
 
     /// The cluster's id, or an error that says that the deployment has none.

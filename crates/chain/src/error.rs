@@ -211,6 +211,18 @@ impl ChainError {
         self.class() == ErrorClass::Network
     }
 
+    /// Whether a simulation failed because the gas budget is too small.
+    pub(crate) fn is_about_gas(&self) -> bool {
+        match self {
+            Self::Failed { reason, .. } => reason.starts_with(OUT_OF_GAS),
+            Self::Refused { source, .. } => {
+                source.code() == tonic::Code::InvalidArgument
+                    && source.message().to_lowercase().contains("gas")
+            }
+            _ => false,
+        }
+    }
+
     /// The abort, if it is one.
     #[must_use]
     pub fn abort(&self) -> Option<&Abort> {
@@ -220,6 +232,9 @@ impl ChainError {
         }
     }
 }
+
+/// How the reason of [`ChainError::Failed`] begins when the gas budget was too small.
+pub(crate) const OUT_OF_GAS: &str = "the gas budget was used up";
 
 /// Whether a status says that the ledger was not reached, as opposed to that it refused.
 pub(crate) fn is_network(status: &tonic::Status) -> bool {
@@ -249,6 +264,65 @@ pub(crate) fn from_status(url: &str, action: &'static str, status: tonic::Status
         ChainError::Refused {
             action,
             source: Box::new(status),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::{Client, ClientOptions, Deployment};
+
+    #[tokio::test]
+    async fn a_url_that_is_none_says_what_one_looks_like() {
+        for url in [
+            "",
+            "127.0.0.1:9000",
+            "ftp://host",
+            "http://",
+            "http:// x",
+            "https:",
+        ] {
+            let error = Client::new(url, ClientOptions::default()).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration, "{url}");
+            assert!(
+                error.to_string().contains("http://127.0.0.1:9000"),
+                "{error}"
+            );
+        }
+        Client::new("https://fullnode.example:443", ClientOptions::default()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_is_not_there_is_to_be_tried_again() {
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let url = format!("http://127.0.0.1:{port}");
+        let error = Client::connect(&url).await.unwrap_err();
+        assert!(
+            error.is_retriable() && error.to_string().contains(&url),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_deployment_that_cannot_be_read_names_file_and_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deployment.json");
+        for text in ["", "{}", "{\"chain\": 1}", "{\"colour\": \"red\"}"] {
+            std::fs::write(&path, text).unwrap();
+            let error = Deployment::load(&path).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Configuration);
+            let message = error.to_string();
+            assert!(
+                message.contains("deployment.json") && message.contains("line"),
+                "{message}"
+            );
         }
     }
 }

@@ -254,7 +254,7 @@ impl EventStream {
 
     /// Waits, longer the more often it failed in a row.
     async fn back_off(&mut self, error: &ChainError) {
-        let delay = Duration::from_millis(100 << self.failures.min(6));
+        let delay = Duration::from_millis(100 << self.failures.min(5));
         self.failures = self.failures.saturating_add(1);
         tracing::debug!(%error, cursor = %self.cursor, ?delay, "event stream tries again");
         tokio::time::sleep(delay).await;
@@ -280,7 +280,7 @@ fn frames(client: &Client, package: Address, cursor: Cursor) -> Frames {
         .with_start(EventStreamStart::Checkpoint(cursor.checkpoint));
     let mut config = LedgerStreamConfig::default();
     config.ledger_tip_poll_interval = Duration::from_millis(500);
-    config.max_retry_delay = Duration::from_secs(5);
+    config.max_retry_delay = Duration::from_secs(2);
     config.retry_jitter = Duration::from_millis(100);
     Box::pin(client.rpc.stream_events_with_config(request, config))
 }

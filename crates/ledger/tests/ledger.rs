@@ -379,6 +379,16 @@ async fn gas_is_charged_to_the_last_mist() {
         "{error}"
     );
     assert_eq!(error.class(), chain::ErrorClass::Chain);
+    // Enough for the stake, too little for its gas.
+    let tight = world.rich(SUI + 1_500_000).await;
+    let error = client
+        .build(tight.address(), &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ChainError::InsufficientFunds { .. }),
+        "{error}"
+    );
     assert_eq!(world.handle.supply().total(), total);
     world.stop().await;
 }
@@ -993,6 +1003,96 @@ async fn a_client_that_stays_connected_does_not_hold_up_stopping() {
     let error = world.client.epoch().await.unwrap_err();
     assert_eq!(error.class(), chain::ErrorClass::Network);
     assert!(error.to_string().contains(world.client.url()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simulation_selects_gas_and_returns_values() {
+    use sui_sdk_types::{
+        Argument, Command, GasPayment, Identifier, Input, MoveCall, ProgrammableTransaction,
+        SharedInput, TransactionExpiration, TransactionKind,
+    };
+    let (_directory, world) = world().await;
+    let (client, on) = (world.client.clone(), world.deployment.clone());
+    let user = world.rich(5 * SUI).await;
+    let staked = client
+        .submit(&user, &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap();
+    let stake = &staked.created[staked
+        .created
+        .iter()
+        .position(|created| created.object_type.ends_with("::Stake"))
+        .unwrap()];
+    let pool = on.staking_pool;
+    let transaction = sui_sdk_types::Transaction {
+        kind: TransactionKind::ProgrammableTransaction(ProgrammableTransaction {
+            inputs: vec![
+                Input::Shared(SharedInput::new(
+                    pool.id,
+                    pool.initial_shared_version,
+                    false,
+                )),
+                Input::Shared(SharedInput::new(stake.id, stake.version, false)),
+                Input::Pure(vec![Tier::User.code()]),
+            ],
+            commands: vec![Command::MoveCall(MoveCall {
+                package: on.package,
+                module: Identifier::from_static("staking"),
+                function: Identifier::from_static("has_sufficient_stake"),
+                type_arguments: vec![],
+                arguments: vec![Argument::Input(0), Argument::Input(1), Argument::Input(2)],
+            })],
+        }),
+        sender: user.address(),
+        gas_payment: GasPayment {
+            objects: vec![],
+            owner: user.address(),
+            price: 0,
+            budget: 0,
+        },
+        expiration: TransactionExpiration::None,
+    };
+    let mut raw = sui_rpc::Client::new(world.handle.url().as_str()).unwrap();
+    let mut simulate = async |checks, select| {
+        let mut request = proto::SimulateTransactionRequest::new(transaction.clone().into())
+            .with_read_mask(FieldMask::from_str("*"));
+        request.set_checks(checks);
+        request.do_gas_selection = Some(select);
+        raw.execution_client()
+            .simulate_transaction(request)
+            .await
+            .map(tonic::Response::into_inner)
+    };
+    use proto::simulate_transaction_request::TransactionChecks::{Disabled, Enabled};
+    let height = world.handle.height();
+    let seen = simulate(Disabled, false).await.unwrap();
+    let values = seen.command_outputs[0].return_values();
+    assert_eq!(values[0].value().value(), [1]);
+    let selected = simulate(Enabled, true).await.unwrap();
+    let filled: sui_sdk_types::Transaction = selected
+        .transaction()
+        .transaction()
+        .bcs()
+        .deserialize()
+        .unwrap();
+    assert_eq!(filled.gas_payment.price, 1000);
+    assert!(filled.gas_payment.objects.len() == 1 && filled.gas_payment.budget > 1_000_000);
+    let status = simulate(Enabled, false).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert_eq!(world.handle.height(), height, "nothing was recorded");
+
+    // What it filled in can be signed and sent as it is.
+    client.send(&user.sign(filled).unwrap()).await.unwrap();
+    // Publishing is built, and refused by this ledger for what it is.
+    let error = client
+        .build(
+            user.address(),
+            &calls::publish(vec![vec![1]], vec![Address::TWO]),
+        )
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("not supported"), "{error}");
+    world.stop().await;
 }
 
 /// The client's types have the fields of the model's, in the same order and of the same sizes.

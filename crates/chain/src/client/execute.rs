@@ -9,7 +9,7 @@ use sui_sdk_types::{
 };
 
 use super::{Client, parse};
-use crate::error::{from_status, is_network};
+use crate::error::{OUT_OF_GAS, from_status, is_network};
 use crate::events::Event;
 use crate::transaction::Created;
 use crate::{Abort, ChainError, Executed, GasUsed, Outcome, Settlement, SignedTransaction};
@@ -320,7 +320,7 @@ fn describe(status: &ExecutionStatus, transaction: Option<&Transaction>) -> Outc
             }
         });
     let reason = match error {
-        ExecutionError::InsufficientGas => "the gas budget was used up".to_owned(),
+        ExecutionError::InsufficientGas => OUT_OF_GAS.to_owned(),
         ExecutionError::InsufficientCoinBalance => "a coin has too little in it".to_owned(),
         ExecutionError::FunctionNotFound => {
             "the package has no such function: is the deployment file that of this chain?"
