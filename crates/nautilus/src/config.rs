@@ -135,6 +135,22 @@ impl Config {
         Ok(())
     }
 
+    /// Where pods reach the API server: the address that it listens on, or this machine's first one
+    /// that other machines may know.
+    #[must_use]
+    pub fn pods_reach_at(&self) -> Vec<IpAddr> {
+        let ip = self.listen.ip();
+        if !ip.is_unspecified() {
+            return vec![ip];
+        }
+        let of_machine = crate::addresses::of_this_machine();
+        of_machine
+            .into_iter()
+            .find(|address| address.is_ipv4() && !address.is_loopback())
+            .into_iter()
+            .collect()
+    }
+
     /// The first address of the Service range: the `kubernetes` Service's.
     #[must_use]
     pub fn kubernetes_service_ip(&self) -> Option<IpAddr> {
@@ -174,7 +190,10 @@ mod tests {
         for (keys, key) in [
             (json!({"production": true}), "tee"),
             (json!({"simulatedTeeDir": null}), "simulatedTeeDir"),
-            (json!({"simulatedTeeDir": "/d/server/tee"}), "simulatedTeeDir"),
+            (
+                json!({"simulatedTeeDir": "/d/server/tee"}),
+                "simulatedTeeDir",
+            ),
             (json!({"nodeCidrMask": 16}), "nodeCidrMask"),
             (json!({"nodeCidrMask": 31}), "nodeCidrMask"),
             (json!({"serviceCidr": "10.42.128.0/17"}), "serviceCidr"),

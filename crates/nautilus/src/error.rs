@@ -9,7 +9,9 @@ pub enum ServerError {
     #[error("configuration: {0}")]
     Config(#[from] crate::config::InvalidConfig),
     /// The address can't be listened on.
-    #[error("{address} can't be listened on ({source}): stop what listens there, or choose another with --listen")]
+    #[error(
+        "{address} can't be listened on ({source}): stop what listens there, or choose another with --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use pki::{CertificateAuthority, Issued, KeyPair, Profile};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::vault::{Vault, VaultError};
@@ -46,12 +45,6 @@ pub(crate) struct Identity {
     /// PKCS#8 of the ECDSA P-256 key that signs ServiceAccount tokens.
     pub(crate) service_account_key: Zeroizing<Vec<u8>>,
     tls_key: KeyPair,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredAuthority {
-    certificate: Vec<u8>,
-    key: Zeroizing<Vec<u8>>,
 }
 
 impl Identity {
@@ -105,6 +98,8 @@ impl Identity {
     }
 }
 
+/// An authority is kept as the length of its certificate (4 bytes, little endian), the certificate
+/// and its key, so that both are written at once.
 async fn authority(
     vault: &Vault,
     name: &'static str,
@@ -114,20 +109,23 @@ async fn authority(
         Some(stored) => stored,
         None => {
             let new = CertificateAuthority::generate(name, now, pki::AUTHORITY_LIFETIME)?;
-            let record = StoredAuthority {
-                certificate: new.der().to_vec(),
-                key: new.key_pkcs8(),
-            };
-            let bytes = serde_json::to_vec(&record).map_err(|_| IdentityError::Malformed(name))?;
-            vault.get_or_put(name, &Zeroizing::new(bytes)).await?
+            let (certificate, key) = (new.der(), new.key_pkcs8());
+            let length =
+                u32::try_from(certificate.len()).map_err(|_| IdentityError::Malformed(name))?;
+            let mut record = Zeroizing::new(Vec::with_capacity(4 + certificate.len() + key.len()));
+            record.extend_from_slice(&length.to_le_bytes());
+            record.extend_from_slice(certificate);
+            record.extend_from_slice(&key);
+            vault.get_or_put(name, &record).await?
         }
     };
-    let stored: StoredAuthority =
-        serde_json::from_slice(&stored).map_err(|_| IdentityError::Malformed(name))?;
-    Ok(CertificateAuthority::restore(
-        &stored.certificate,
-        &stored.key,
-    )?)
+    let (certificate, key) = split(&stored).ok_or(IdentityError::Malformed(name))?;
+    Ok(CertificateAuthority::restore(certificate, key)?)
+}
+
+fn split(record: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = record.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
 }
 
 async fn key(vault: &Vault, name: &'static str) -> Result<Zeroizing<Vec<u8>>, IdentityError> {

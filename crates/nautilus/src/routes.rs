@@ -41,10 +41,10 @@ impl Routes {
                 "a tunnel needs a node's client certificate",
             );
         };
-        let asked = request
-            .headers()
-            .get(UPGRADE)
-            .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(tunnel::PROTOCOL.as_bytes()));
+        let asked = request.headers().get(UPGRADE).is_some_and(|v| {
+            v.as_bytes()
+                .eq_ignore_ascii_case(tunnel::PROTOCOL.as_bytes())
+        });
         if !asked {
             return answer(
                 StatusCode::UPGRADE_REQUIRED,

@@ -11,6 +11,7 @@ use chain::{Address, Client, Deployment};
 use membership::SystemClock;
 use membership::join::{Authorities, JoinMetrics, JoinParts, JoinRecords, JoinService};
 use membership::stake::{Enforcer, LiveView, NodeControl, ViewOptions, follow};
+use registry::bootstrap::BootstrapOptions;
 use registry::{Registry, RegistryOptions};
 use seal::ObjectId;
 use tee::Provider;
@@ -120,9 +121,15 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
             ..RegistryOptions::default()
         },
     );
-    registry::bootstrap::run(&registry)
-        .await
-        .map_err(|status| ServerError::Bootstrap(status.to_string()))?;
+    registry::bootstrap::reconcile(
+        &registry,
+        &BootstrapOptions {
+            addresses: config.pods_reach_at(),
+            port: config.listen.port(),
+        },
+    )
+    .await
+    .map_err(|status| ServerError::Bootstrap(status.to_string()))?;
 
     // The chain's view of who is staked, and what happens when somebody no longer is.
     let view = LiveView::new(cluster, Arc::new(SystemClock), ViewOptions::default());
@@ -162,7 +169,8 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         clock: Arc::new(SystemClock),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let tokens = ServiceAccountTokens::new(&identity.service_account_key, TOKEN_ISSUER, Vec::new())?;
+    let tokens =
+        ServiceAccountTokens::new(&identity.service_account_key, TOKEN_ISSUER, Vec::new())?;
     let server = Server::builder(registry.clone(), tls)
         .identity_gate(Arc::new(StakeGate::new(view.clone())))
         .node_connector(Arc::new(tunnels.clone()))
@@ -181,7 +189,13 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         .build()
         .await?;
 
-    spawn_controllers(&registry, &config, &identity, &tasks, &stop);
+    tasks.spawn(controllers(
+        registry.clone(),
+        &config,
+        &identity,
+        stop.clone(),
+    ));
+    tasks.spawn(schedule(registry, stop));
     let synced = wait_until_synced(&view, &shutdown);
     let serving = server.serve(listener, shutdown.clone());
     let announce_ready = async {
@@ -300,4 +314,30 @@ async fn wait_until_synced(view: &LiveView, shutdown: &CancellationToken) -> boo
         }
     }
     true
+}
+
+/// The controllers, until `stop`.
+fn controllers(
+    registry: Registry,
+    config: &Config,
+    identity: &Identity,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let options = controllers::Options {
+        pod_cidr: config.pod_cidr,
+        node_cidr_mask: config.node_cidr_mask,
+        root_ca_pem: identity.server_authority.pem(),
+    };
+    async move {
+        if let Err(error) = controllers::run(registry, options, stop).await {
+            tracing::error!(%error, "the controllers do not run");
+        }
+    }
+}
+
+/// The scheduler, until `stop`.
+async fn schedule(registry: Registry, stop: CancellationToken) {
+    if let Err(error) = scheduler::run(registry, stop).await {
+        tracing::error!(%error, "the scheduler does not run");
+    }
 }

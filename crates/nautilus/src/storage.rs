@@ -88,13 +88,7 @@ pub(crate) async fn open(config: &Config, cluster: &str) -> Result<Storage, Stor
     let key = tee.seal_key(SealPolicy::Device, &format!("daas/store/{cluster}"))?;
     let keys = SealingKeys::new(cluster, 1, &Zeroizing::new(*key.as_bytes()));
     let log = RedbLog::open(config.data_dir.join(LOG_FILE)).await?;
-    let store = Store::open(
-        Arc::new(log),
-        keys,
-        Arc::new(SystemClock),
-        store::Options::default(),
-    )
-    .await?;
+    let store = Store::open(log, keys, SystemClock, store::Options::default()).await?;
     Ok(Storage { tee, store })
 }
 

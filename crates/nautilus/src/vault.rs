@@ -46,8 +46,8 @@ struct Envelope {
     kind: String,
     api_version: String,
     metadata: Metadata,
-    /// Base64.
-    data: Zeroizing<String>,
+    /// Base64; taken out and zeroed by who reads it.
+    data: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,7 +68,8 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Unreadable`].
     pub(crate) fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        let entry = self.store.snapshot().get(&key(name));
+        let snapshot = self.store.snapshot();
+        let entry = snapshot.get(&key(name));
         entry.map(|entry| open(name, &entry.value)).transpose()
     }
 
@@ -76,7 +77,10 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Unreadable`].
-    pub(crate) fn list(&self, prefix: &str) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, VaultError> {
+    pub(crate) fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, VaultError> {
         self.store
             .snapshot()
             .range(&key(prefix), None)
@@ -123,7 +127,7 @@ impl Vault {
     async fn transact<T>(
         &self,
         name: &str,
-        change: impl FnOnce(&mut store::Transaction<'_, Stored>) -> Result<T, VaultError>,
+        change: impl FnOnce(&mut store::Transaction<'_, Stored>) -> Result<T, VaultError> + Send,
     ) -> Result<T, VaultError> {
         match self.store.transact(change).await {
             Ok((value, _)) => Ok(value),
@@ -148,15 +152,17 @@ fn seal(name: &str, data: &[u8], revision: Revision) -> Result<Stored, VaultErro
         metadata: Metadata {
             resource_version: revision.0.to_string(),
         },
-        data: Zeroizing::new(STANDARD.encode(data)),
+        data: STANDARD.encode(data),
     };
     let bytes = serde_json::to_vec(&envelope).map_err(|_| unreadable())?;
+    drop(Zeroizing::new(envelope.data));
     Stored::decode(&key(name), revision, Bytes::from(bytes)).map_err(|_| unreadable())
 }
 
 fn open(name: &str, record: &Stored) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let unreadable = || VaultError::Unreadable { name: name.into() };
     let envelope: Envelope = serde_json::from_slice(record.json()).map_err(|_| unreadable())?;
-    let data = STANDARD.decode(envelope.data.as_bytes());
+    let text = Zeroizing::new(envelope.data);
+    let data = STANDARD.decode(text.as_bytes());
     data.map(Zeroizing::new).map_err(|_| unreadable())
 }

@@ -35,12 +35,18 @@ fn decode(bytes: &[u8]) -> Result<JoinRecord, RecordsError> {
 impl JoinRecords for VaultRecords {
     async fn get(&self, node: &str) -> Result<Option<JoinRecord>, RecordsError> {
         let name = format!("{PREFIX}{node}");
-        let found = self.vault.get(&name).map_err(|error| failed("read", &error))?;
+        let found = self
+            .vault
+            .get(&name)
+            .map_err(|error| failed("read", &error))?;
         found.map(|bytes| decode(&bytes)).transpose()
     }
 
     async fn all(&self) -> Result<Vec<JoinRecord>, RecordsError> {
-        let found = self.vault.list(PREFIX).map_err(|error| failed("read", &error))?;
+        let found = self
+            .vault
+            .list(PREFIX)
+            .map_err(|error| failed("read", &error))?;
         found.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 

@@ -36,7 +36,11 @@ impl RegistryControl {
         })
     }
 
-    async fn mark(&self, node: &str, change: impl Fn(&mut Value) -> bool + Send + Sync) -> Result<bool, Status> {
+    async fn mark(
+        &self,
+        node: &str,
+        change: impl Fn(&mut Value) -> bool + Send + Sync,
+    ) -> Result<bool, Status> {
         loop {
             let Some(mut object) = self.nodes.get_opt(None, node).await? else {
                 return Ok(false);
@@ -57,7 +61,10 @@ impl RegistryControl {
     async fn evict(&self, node: &str) -> Result<usize, Status> {
         let field_selector = FieldSelector::parse(&format!("spec.nodeName={node}"))
             .map_err(|error| Status::bad_request(error.to_string()))?;
-        let options = ListOptions { field_selector, ..ListOptions::default() };
+        let options = ListOptions {
+            field_selector,
+            ..ListOptions::default()
+        };
         let pods = self.pods.list(None, &options).await?.items;
         let mut removed = 0;
         for pod in pods {
@@ -65,10 +72,14 @@ impl RegistryControl {
                 let value = pod.get("metadata").and_then(|metadata| metadata.get(key));
                 value.and_then(Value::as_str).map(str::to_owned)
             };
-            let (Some(namespace), Some(name), uid) = (text("namespace"), text("name"), text("uid")) else {
+            let (Some(namespace), Some(name), uid) = (text("namespace"), text("name"), text("uid"))
+            else {
                 continue;
             };
-            let mut options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+            let mut options = DeleteOptions {
+                grace_period_seconds: Some(0),
+                ..DeleteOptions::default()
+            };
             options.preconditions.uid = uid;
             let gone = |status: &Status| status.is(Reason::NotFound) || status.is(Reason::Conflict);
             match self.pods.delete(Some(&namespace), &name, &options).await {
@@ -82,13 +93,19 @@ impl RegistryControl {
 
     /// The Ready condition becomes Unknown with the reason, so that everybody sees why.
     async fn explain(&self, node: &str, reason: &NotLive) -> Result<(), Status> {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
         let patch = json!({"status": {"conditions": [{
             "type": "Ready", "status": "Unknown", "reason": reason.reason(),
             "message": format!("withdrawn from the cluster: {reason}"),
             "lastTransitionTime": now, "lastHeartbeatTime": now,
         }]}});
-        match self.nodes.patch(None, node, "status", Patch::Strategic(patch)).await {
+        match self
+            .nodes
+            .patch(None, node, "status", Patch::Strategic(patch))
+            .await
+        {
             Ok(_) => Ok(()),
             Err(status) if status.is(Reason::NotFound) => Ok(()),
             Err(status) => Err(status),
@@ -104,18 +121,22 @@ fn entry<'a>(value: &'a mut Value, key: &str, empty: Value) -> Option<&'a mut Va
 /// Cordons and marks; false when that is so already.
 fn cordon(node: &mut Value, reason: &NotLive) -> bool {
     let before = node.clone();
-    let annotate = || -> Option<()> {
+    let mut annotate = || -> Option<()> {
         let metadata = entry(node, "metadata", json!({}))?;
         let annotations = entry(metadata, "annotations", json!({}))?;
-        annotations.as_object_mut()?.insert(REVOKED_ANNOTATION.to_owned(), json!(reason.reason()));
+        annotations
+            .as_object_mut()?
+            .insert(REVOKED_ANNOTATION.to_owned(), json!(reason.reason()));
         let spec = entry(node, "spec", json!({}))?;
-        spec.as_object_mut()?.insert("unschedulable".to_owned(), json!(true));
+        spec.as_object_mut()?
+            .insert("unschedulable".to_owned(), json!(true));
         let taints = entry(spec, "taints", json!([]))?.as_array_mut()?;
         taints.retain(|taint| !is_ours(taint));
         taints.push(json!({"key": REVOKED_TAINT, "value": reason.reason(), "effect": "NoExecute"}));
         Some(())
     };
-    annotate();
+    // A node that is no object can hold no mark; the API server lets none in.
+    let _ = annotate();
     *node != before
 }
 
@@ -133,7 +154,8 @@ fn uncordon(node: &mut Value) -> bool {
         spec.shift_remove("unschedulable");
         if let Some(taints) = spec.get_mut("taints").and_then(Value::as_array_mut) {
             // The API server adds its own taint for an unschedulable node.
-            taints.retain(|taint| !is_ours(taint) && taint.get("key") != Some(&json!(UNSCHEDULABLE)));
+            taints
+                .retain(|taint| !is_ours(taint) && taint.get("key") != Some(&json!(UNSCHEDULABLE)));
         }
     }
     true
@@ -159,7 +181,9 @@ impl NodeControl for RegistryControl {
     async fn withdraw(&self, node: &str, reason: &NotLive) -> Result<usize, NodeControlError> {
         let failed = |status: Status| failed("withdraw", node, &status);
         // First the cordon: nothing new is placed while its pods are removed.
-        self.mark(node, |object| cordon(object, reason)).await.map_err(failed)?;
+        self.mark(node, |object| cordon(object, reason))
+            .await
+            .map_err(failed)?;
         self.tunnels.drop_node(node);
         let removed = self.evict(node).await.map_err(failed)?;
         self.explain(node, reason).await.map_err(failed)?;
@@ -168,7 +192,9 @@ impl NodeControl for RegistryControl {
 
     async fn restore(&self, node: &str) -> Result<(), NodeControlError> {
         let restored = self.mark(node, uncordon).await;
-        restored.map(drop).map_err(|status| failed("restore", node, &status))
+        restored
+            .map(drop)
+            .map_err(|status| failed("restore", node, &status))
     }
 }
 

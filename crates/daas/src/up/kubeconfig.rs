@@ -1,0 +1,199 @@
+//! The administrator's kubeconfig: a wallet's signature over an attested connection turned into a
+//! short-lived client certificate, renewed for as long as `up` runs.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use attested::{Connection, Expectation};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chain::keystore::Keystore;
+use chain::objects::Cluster;
+use chain::{Address, Client, Deployment};
+use kube::config::{KubeConfigOptions, Kubeconfig as KubeKubeconfig};
+use seal::wire::{Der, LoginRequest, LoginResponse, USER_LOGIN};
+use seal::{ObjectId, UserLogin};
+use serde_json::json;
+use tee_verify::{Kind, Measurement, Policy};
+use zeroize::Zeroizing;
+
+use super::system::System;
+
+/// How soon a renewal that failed is tried again.
+const RETRY: Duration = Duration::from_secs(15);
+
+/// What verified evidence says of a control plane.
+pub(crate) struct Attested {
+    /// SHA-256 of its TLS key's SubjectPublicKeyInfo.
+    pub tls_key_hash: [u8; 32],
+    /// What it runs.
+    pub measurement: Vec<u8>,
+}
+
+/// Writes and renews the kubeconfig.
+pub(crate) struct Kubeconfig {
+    system: System,
+    keystore: PathBuf,
+    path: PathBuf,
+    chain: Client,
+    deployment: Deployment,
+    stake: Address,
+}
+
+/// Verifies the control plane against the allow-list on the chain, before its TLS key is known
+/// there.
+///
+/// # Errors
+/// What of it is not to be trusted.
+pub(crate) async fn attest(
+    system: &System,
+    chain: &Client,
+    deployment: &Deployment,
+) -> anyhow::Result<Attested> {
+    let expected = expectation(chain, deployment, false).await?;
+    let connection = Connection::open(&system.api_address().to_string(), &expected).await?;
+    Ok(Attested {
+        tls_key_hash: connection.tls_key(),
+        measurement: connection.claims().measurement.as_bytes().to_vec(),
+    })
+}
+
+/// What the chain says a control plane of the cluster must prove.
+///
+/// # Errors
+/// When the chain can't be read.
+pub(crate) async fn expectation(
+    chain: &Client,
+    deployment: &Deployment,
+    registered: bool,
+) -> anyhow::Result<Expectation> {
+    let id = deployment.cluster()?;
+    let cluster = chain.object::<Cluster>(deployment, id).await?.value;
+    let mut policy = Policy::new();
+    for allowed in cluster.measurements.iter().filter(|m| !m.retired) {
+        let kind = Kind::try_from(allowed.kind.code())?;
+        policy = policy.allow(kind, Measurement::from_bytes(&allowed.bytes)?);
+    }
+    let keys = cluster
+        .endpoints
+        .iter()
+        .filter_map(|e| e.tls_key_hash.as_slice().try_into().ok())
+        .collect();
+    Ok(Expectation {
+        cluster: ObjectId(id.into_inner()),
+        policy,
+        tls_keys: registered.then_some(keys),
+    })
+}
+
+impl Kubeconfig {
+    /// For the operator's wallet and its stake in the admin tier.
+    pub(crate) fn new(
+        system: &System,
+        keystore: PathBuf,
+        path: PathBuf,
+        chain: Client,
+        deployment: Deployment,
+        stake: Address,
+    ) -> Self {
+        Self {
+            system: system.clone(),
+            keystore,
+            path,
+            chain,
+            deployment,
+            stake,
+        }
+    }
+
+    /// Logs in and writes the file (0600: it holds the certificate's key). Returns for how long the
+    /// certificate is good.
+    ///
+    /// # Errors
+    /// When the control plane is not to be trusted or refuses, or the file can't be written.
+    pub(crate) async fn write(&self) -> anyhow::Result<Duration> {
+        let key = pki::KeyPair::generate()?;
+        let response = self.login(&key).await?;
+        let text = self.render(&key, &response);
+        chain::keystore::write_atomically(&self.path, text.as_bytes(), 0o600)
+            .with_context(|| format!("{} can't be written", self.path.display()))?;
+        let expires = UNIX_EPOCH + Duration::from_millis(response.expires_at_ms);
+        Ok(expires
+            .duration_since(SystemTime::now())
+            .unwrap_or_default())
+    }
+
+    /// Renews the certificate whenever half of its life is over.
+    ///
+    /// # Errors
+    /// None: a renewal that fails is logged and tried again.
+    pub(crate) async fn keep_fresh(self, mut good_for: Duration) -> anyhow::Result<()> {
+        loop {
+            tokio::time::sleep((good_for / 2).max(RETRY)).await;
+            good_for = match self.write().await {
+                Ok(good_for) => good_for,
+                Err(error) => {
+                    tracing::warn!(%error, "the kubeconfig could not be renewed");
+                    RETRY
+                }
+            };
+        }
+    }
+
+    /// A client with the kubeconfig as it is now.
+    ///
+    /// # Errors
+    /// When the file can't be used.
+    pub(crate) async fn client(&self) -> anyhow::Result<kube::Client> {
+        let file = KubeKubeconfig::read_from(&self.path)?;
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(file, &options).await?;
+        Ok(kube::Client::try_from(config)?)
+    }
+
+    async fn login(&self, key: &pki::KeyPair) -> anyhow::Result<LoginResponse> {
+        let expected = expectation(&self.chain, &self.deployment, true).await?;
+        let address = self.system.api_address().to_string();
+        let mut connection = Connection::open(&address, &expected).await?;
+        let keystore = Keystore::load(&self.keystore)?;
+        let wallet = keystore.choose(None)?;
+        let csr = Der::new(key.request()?.as_ref());
+        let login = UserLogin {
+            cluster: expected.cluster,
+            address: ObjectId(wallet.address().into_inner()),
+            stake: ObjectId(self.stake.into_inner()),
+            challenge: connection.challenge(),
+            channel: connection.channel(),
+            csr: csr.digest(),
+        };
+        let signature = wallet.sign_personal_message(&login.message())?;
+        let request = LoginRequest {
+            login,
+            csr,
+            signature: signature.to_base64(),
+        };
+        let body = Zeroizing::new(serde_json::to_vec(&request)?);
+        Ok(connection.post(USER_LOGIN, body).await?)
+    }
+
+    fn render(&self, key: &pki::KeyPair, login: &LoginResponse) -> Zeroizing<String> {
+        let private = pki::pem_private_key(key);
+        let private = Zeroizing::new(STANDARD.encode(private.as_bytes()));
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "daas",
+            "clusters": [{ "name": "daas", "cluster": {
+                "server": self.system.api_url(),
+                "certificate-authority-data": STANDARD.encode(&login.server_ca),
+            }}],
+            "users": [{ "name": "admin", "user": {
+                "client-certificate-data": STANDARD.encode(&login.certificate),
+                "client-key-data": private.as_str(),
+            }}],
+            "contexts": [{ "name": "daas", "context": { "cluster": "daas", "user": "admin" }}],
+        });
+        Zeroizing::new(serde_saphyr::to_string(&config).unwrap_or_default())
+    }
+}
