@@ -214,6 +214,8 @@ async fn exchange<T: DeserializeOwned>(
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(body))
         .map_err(|e| AttestedError::Connection(e.to_string()))?;
+    // The former exchange may not be over for the connection yet.
+    sender.ready().await.map_err(broken)?;
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_BODY)

@@ -24,6 +24,11 @@ pub use profile::{Backing, Profile, UserRole};
 
 use std::time::Duration;
 
+/// Common name of the client certificate with which the control plane itself connects to a node's API
+/// ([`Profile::Local`] of the client authority). No node or user can get it: theirs begin with `system:node:`
+/// and `0x`.
+pub const CONTROL_PLANE: &str = "daas:control-plane";
+
 /// How long before its issue a certificate becomes valid.
 ///
 /// upstream: pkg/controller/certificates/signer/signer.go (backdate of five minutes)

@@ -68,7 +68,7 @@ fn shims(socket: &str) -> Vec<i32> {
             let is_shim = arguments
                 .first()
                 .is_some_and(|program| program.ends_with(b"containerd-shim-runc-v2"));
-            is_shim && arguments.iter().any(|a| *a == socket.as_bytes())
+            is_shim && arguments.contains(&socket.as_bytes())
         })
         .collect()
 }

@@ -1,0 +1,218 @@
+//! A node that has joined: what runs until it is stopped or loses its right.
+
+mod heartbeat;
+mod node_api;
+mod renewal;
+mod tunnel;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent::cluster_api::KubeClusterApi;
+use agent::native::NativeAgent;
+use agent::{NodeAgent as _, NodeCondition};
+use arc_swap::ArcSwap;
+use chain::stream::Cursor;
+use k8s_openapi::api::core::v1 as core;
+use seal::{NodeId, NodeKey};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Notify, watch as channel};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::control_plane::Applicant;
+use crate::credentials::{Credentials, Serving};
+use crate::error::line;
+use crate::retry::Backoff;
+use crate::stake::{Staked, Staking, Standing};
+use crate::state::StateFile;
+use crate::{Config, WorkerError};
+
+/// Everything that a node's tasks share.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) id: NodeId,
+    pub(crate) key: NodeKey,
+    pub(crate) addresses: Vec<std::net::IpAddr>,
+    pub(crate) staking: Staking,
+    pub(crate) staked: Staked,
+    pub(crate) state: Mutex<StateFile>,
+    pub(crate) credentials: ArcSwap<Credentials>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) api: KubeClusterApi,
+    pub(crate) agent: NativeAgent,
+    /// Why the right is gone, once the chain says so.
+    pub(crate) lost: channel::Sender<Option<String>>,
+    /// Whether the chain was last seen to back this node.
+    pub(crate) backed: channel::Sender<bool>,
+    /// Asks for new certificates (and a new attestation) now.
+    pub(crate) renew_now: Notify,
+}
+
+/// How a node ended.
+pub(crate) enum End {
+    /// Asked to stop; pods go on.
+    Stopped,
+    /// The right is gone.
+    Lost(String),
+}
+
+impl Node {
+    /// Runs all of it until `shutdown`, or until the right is gone.
+    pub(crate) async fn run(
+        self: &Arc<Self>,
+        cursor: Cursor,
+        node_api: Option<TcpListener>,
+        shutdown: &CancellationToken,
+    ) -> End {
+        let running = shutdown.child_token();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(supervise_agent(self.clone(), running.clone()));
+        tasks.spawn(heartbeat::run(self.clone(), running.clone()));
+        tasks.spawn(renewal::run(self.clone(), running.clone()));
+        tasks.spawn(tunnel::run(self.clone(), running.clone()));
+        tasks.spawn(watch::run(self.clone(), cursor, running.clone()));
+        if let Some(listener) = node_api {
+            tasks.spawn(node_api::run(self.clone(), listener, running.clone()));
+        }
+        let mut lost = self.lost.subscribe();
+        let end = tokio::select! {
+            () = shutdown.cancelled() => End::Stopped,
+            reason = lost.wait_for(Option::is_some) => match reason {
+                Ok(reason) => End::Lost(reason.clone().unwrap_or_default()),
+                Err(_) => End::Stopped,
+            },
+        };
+        if let End::Lost(reason) = &end {
+            tracing::error!(
+                reason,
+                "this node's right to be in the cluster is gone: draining"
+            );
+            self.drain().await;
+        }
+        running.cancel();
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the node failed");
+            }
+        }
+        end
+    }
+
+    /// Asks the chain whether the right is still there, and ends everything if it isn't. Whatever else says that it is
+    /// gone is not believed without the chain.
+    pub(crate) async fn check_standing(&self) {
+        match self
+            .staking
+            .standing(self.staked.stake, self.staked.token)
+            .await
+        {
+            Ok(Standing::Gone(reason)) => {
+                self.backed.send_replace(false);
+                self.lost.send_replace(Some(reason));
+            }
+            Ok(Standing::Good { .. }) => {
+                self.backed.send_replace(true);
+            }
+            Err(error) => tracing::warn!(
+                error = line(&error),
+                "the chain does not say whether the stake is live"
+            ),
+        }
+    }
+
+    pub(crate) fn applicant(&self) -> Applicant<'_> {
+        Applicant {
+            node: &self.id,
+            key: &self.key,
+            addresses: self.addresses.clone(),
+        }
+    }
+
+    /// Uses new certificates for everything that is opened from now on.
+    pub(crate) fn use_credentials(&self, credentials: Credentials) -> Result<(), WorkerError> {
+        self.api.replace(credentials.kube_client()?);
+        self.serving.replace(credentials.serving());
+        self.credentials.store(Arc::new(credentials));
+        Ok(())
+    }
+
+    /// Cordons (if the control plane still listens) and ends every pod.
+    async fn drain(&self) {
+        let cordon = async {
+            let client = self.credentials.load().kube_client()?;
+            let nodes = kube::Api::<core::Node>::all(client);
+            let patch = json!({"spec": {"unschedulable": true}});
+            let patched = nodes
+                .patch(
+                    self.id.as_str(),
+                    &kube::api::PatchParams::default(),
+                    &kube::api::Patch::Merge(patch),
+                )
+                .await;
+            patched
+                .map(drop)
+                .map_err(|error| WorkerError::Certificates(error.to_string()))
+        };
+        match tokio::time::timeout(Duration::from_secs(3), cordon).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::info!(
+                error = line(&error),
+                "the control plane cordons this node by itself"
+            ),
+            Err(_) => tracing::info!("the control plane does not answer; draining without it"),
+        }
+        if let Err(error) = self.agent.drain(self.config.drain_grace()).await {
+            tracing::warn!(
+                error = line(&error),
+                "not every pod ended in time; they are ended now"
+            );
+        }
+    }
+}
+
+/// Runs the agent; it is started again, with growing pauses, whenever it ends.
+async fn supervise_agent(node: Arc<Node>, running: CancellationToken) {
+    let mut backoff = Backoff::new();
+    while !running.is_cancelled() {
+        let since = tokio::time::Instant::now();
+        match node.agent.run(running.clone()).await {
+            Ok(()) if running.is_cancelled() => return,
+            Ok(()) => tracing::warn!("the agent ended and is started again"),
+            Err(error) => tracing::error!(
+                error = line(&error),
+                "the agent failed and is started again"
+            ),
+        }
+        if since.elapsed() > Duration::from_secs(60) {
+            backoff.reset();
+        }
+        if !backoff.wait(&running).await {
+            return;
+        }
+    }
+}
+
+/// The condition that shows what was verified of the control plane.
+pub(crate) fn attested_condition(claims: &tee_verify::Claims) -> NodeCondition {
+    let (reason, message) = if claims.hardware_rooted {
+        (
+            "HardwareRooted",
+            format!("measurement {} on {}", claims.measurement, claims.kind),
+        )
+    } else {
+        let text = format!(
+            "measurement {} on {}: no hardware stands behind it",
+            claims.measurement, claims.kind
+        );
+        ("Simulated", text)
+    };
+    NodeCondition {
+        kind: "DaasControlPlaneAttested".to_owned(),
+        status: "True".to_owned(),
+        reason: reason.to_owned(),
+        message,
+    }
+}
