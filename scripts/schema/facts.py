@@ -40,7 +40,7 @@ def wanted(path):
 
 def main():
     folder = sys.argv[1]
-    structs, enums = {}, {}
+    structs, enums, constants = {}, {}, {}
     for repo, (prefix, root) in ROOTS.items():
         base = os.path.join(folder, repo, root)
         for where, _, names in sorted(os.walk(base)):
@@ -55,9 +55,12 @@ def main():
                     for alias, target in re.findall(r'^\s+(?:(\w+)\s+)?"([^"]+)"', text, re.M)
                 )
                 own = prefix + package + "."
+                for constant, value in re.findall(r'^\s+(\w+)\s+\w+\s*=\s*"([^"]*)"', text, re.M):
+                    constants[own + constant] = value
                 for comment, kind in re.findall(r"((?:^//.*\n)+)type (\w+) string", text, re.M):
                     if re.search(r"^// \+enum", comment, re.M):
                         values = re.findall(r'^\s+\w+\s+' + kind + r'\s*=\s*"([^"]*)"', text, re.M)
+                        values += re.findall(r'^\s+\w+\s*=\s*' + kind + r'\("([^"]*)"\)', text, re.M)
                         enums[own + kind] = sorted(set(values))
                 for kind, target in re.findall(r"^type (\w+) (?:= )?(v1\w*\.\w+|metav1\.\w+)$", text, re.M):
                     structs[own + kind] = (own, imports, target)
@@ -97,7 +100,7 @@ def main():
                 continue
             json_name, *options = tags["json"].split(",")
             number = tags["protobuf"].split(",")[1] if "protobuf" in tags else "0"
-            base = kind.lstrip("*[]")
+            base = re.sub(r"^map\[[^\]]*\]", "", kind).lstrip("*[]")
             if "inline" in options or (not json_name and go is None):
                 if number != "0":
                     words.append(f"+{qualified(own, imports, base)}={number}")
@@ -113,8 +116,10 @@ def main():
                     word += "#duration"
                 for marker in markers:
                     default = re.match(r"\+default=(.*)", marker)
-                    if default and not default[1].startswith("ref("):
-                        word += " default:" + json.dumps(json.loads(default[1]), separators=(",", ":")).replace(" ", "\\u0020")
+                    if default:
+                        reference = re.match(r"ref\((\w+)\)", default[1])
+                        value = constants[own + reference[1]] if reference else json.loads(default[1])
+                        word += " default:" + json.dumps(value, separators=(",", ":")).replace(" ", "\\u0020")
                 values = enums.get(qualified(own, imports, base))
                 if values:
                     word += " enum:" + "|".join(v.replace(" ", "%20") for v in values)

@@ -151,6 +151,8 @@ def main():
                 flags.append("ALWAYS")
             if p.get("x-kubernetes-map-type") == "atomic":
                 flags.append("ATOMIC_MAP")
+            if p.get("x-kubernetes-map-type") == "granular":
+                flags.append("GRANULAR_MAP")
             strategies = p.get("x-kubernetes-patch-strategy", "").split(",")
             for strategy, flag in (("merge", "MERGE"), ("replace", "REPLACE"), ("retainKeys", "RETAIN_KEYS")):
                 if strategy in strategies:

@@ -136,6 +136,8 @@ impl Field {
     pub const REPLACE: u16 = 32;
     /// Patch strategy `retainKeys`.
     pub const RETAIN_KEYS: u16 = 64;
+    /// `x-kubernetes-map-type: granular`.
+    pub const GRANULAR_MAP: u16 = 128;
 
     /// Whether a flag is set.
     pub fn has(&self, flag: u16) -> bool {

@@ -12,7 +12,7 @@ pub(super) static TYPES: &[T] = &[
         kinds: &[],
         fields: &[
             F { name: "path", shape: S::String, tag: 1, inline: 0, flags: 0, extra: None },
-            F { name: "pathType", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: None },
+            F { name: "pathType", shape: S::String, tag: 3, inline: 0, flags: F::REQUIRED | F::POINTER | F::ALWAYS, extra: Some(&E { list: None, keys: &[], merge_key: "", default: None, values: &["Exact", "ImplementationSpecific", "Prefix"] }) },
             F { name: "backend", shape: S::Struct(TypeId(462)), tag: 2, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: None },
         ],
         atomic: false,
