@@ -61,11 +61,16 @@ def main():
                     if re.search(r"^// \+enum", comment, re.M):
                         values = re.findall(r'^\s+\w+\s+' + kind + r'\s*=\s*"([^"]*)"', text, re.M)
                         values += re.findall(r'^\s+\w+\s*=\s*' + kind + r'\("([^"]*)"\)', text, re.M)
-                        enums[own + kind] = sorted(set(values))
+                        others = re.findall(r'^\s+\w+\s*=\s*' + kind + r'\((?:\w+\.)?(\w+)\)', text, re.M)
+                        enums[own + kind] = (values, others)
                 for kind, target in re.findall(r"^type (\w+) (?:= )?(v1\w*\.\w+|metav1\.\w+)$", text, re.M):
                     structs[own + kind] = (own, imports, target)
                 for kind, body in re.findall(r"^type (\w+) struct \{\n(.*?)^\}", text, re.M | re.S):
                     structs[own + kind] = (own, imports, body)
+
+    # Constants that are declared as another package's are looked up by their bare name.
+    bare = {name.rsplit(".", 1)[1]: value for name, value in constants.items()}
+    enums = {kind: sorted(set(values + [bare[o] for o in others if o in bare])) for kind, (values, others) in enums.items()}
 
     def qualified(own, imports, kind):
         if "." not in kind:

@@ -75,7 +75,7 @@ pub(super) static TYPES: &[T] = &[
             F { name: "kind", shape: S::String, tag: 0, inline: 0, flags: 0, extra: None },
             F { name: "apiVersion", shape: S::String, tag: 0, inline: 0, flags: 0, extra: None },
             F { name: "metadata", shape: S::Struct(TypeId(751)), tag: 1, inline: 0, flags: F::ALWAYS, extra: None },
-            F { name: "addressType", shape: S::String, tag: 4, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: Some(&E { list: None, keys: &[], merge_key: "", default: None, values: &["FQDN"] }) },
+            F { name: "addressType", shape: S::String, tag: 4, inline: 0, flags: F::REQUIRED | F::ALWAYS, extra: Some(&E { list: None, keys: &[], merge_key: "", default: None, values: &["FQDN", "IPv4", "IPv6"] }) },
             F { name: "endpoints", shape: S::List(&S::Struct(TypeId(421))), tag: 2, inline: 0, flags: F::ALWAYS, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
             F { name: "ports", shape: S::List(&S::Struct(TypeId(424))), tag: 3, inline: 0, flags: F::ALWAYS, extra: Some(&E { list: Some(L::Atomic), keys: &[], merge_key: "", default: None, values: &[] }) },
         ],
