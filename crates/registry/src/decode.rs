@@ -2,6 +2,7 @@
 
 use machinery::field::{Error, ErrorList, Path};
 use machinery::go::quote;
+use machinery::patch::PatchKind;
 use machinery::{GroupKind, GroupVersion, Gvk, ObjectExt, Status, typed};
 use serde_json::{Map, Value};
 
@@ -136,37 +137,22 @@ fn identify(object: &mut Value, wanted: &Gvk) -> Result<(), Status> {
     Err(cannot_be_handled(&given.version, &kind, &wanted.kind, &why))
 }
 
-/// Applies a patch to an object of a kind.
-pub(crate) fn apply_patch(_gvk: &Gvk, patch: &Patch, mut object: Value) -> Result<Value, Status> {
-    match patch {
-        Patch::Merge(patch) => {
-            merge(&mut object, patch);
-            Ok(object)
-        }
-        Patch::Json(_) | Patch::Strategic(_) | Patch::Apply(_) => {
-            Err(Status::unsupported_media_type(&[
-                "application/merge-patch+json",
-            ]))
-        }
-    }
+/// Checks a patch's form; it may then be applied many times.
+pub(crate) fn checked(patch: Patch) -> Result<machinery::patch::Patch, Status> {
+    let (kind, body) = match patch {
+        Patch::Json(body) => (PatchKind::Json, body),
+        Patch::Merge(body) => (PatchKind::Merge, body),
+        Patch::Strategic(body) => (PatchKind::Strategic, body),
+        Patch::Apply(body) => (PatchKind::Apply, body),
+    };
+    Ok(machinery::patch::Patch::new(kind, body)?)
 }
 
-/// upstream: RFC 7386
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    if let Value::Object(target) = target {
-        for (name, value) in patch {
-            if value.is_null() {
-                target.shift_remove(name);
-            } else {
-                merge(target.entry(name.clone()).or_insert(Value::Null), value);
-            }
-        }
-    }
+/// Applies a patch to an object of a kind.
+pub(crate) fn apply_patch(
+    gvk: &Gvk,
+    patch: &machinery::patch::Patch,
+    object: Value,
+) -> Result<Value, Status> {
+    Ok(patch.apply(schema::lookup(&gvk.group, &gvk.version, &gvk.kind), object)?)
 }

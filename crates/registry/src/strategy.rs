@@ -9,15 +9,24 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
 
+mod batch;
 mod checks;
+mod cluster;
 mod config;
 mod defaults;
+mod endpoints;
+mod extension;
 mod namespace;
+mod network;
 mod node;
 mod pod;
 mod pod_validation;
+mod policy;
 mod qos;
 mod quantity;
+mod rbac;
+mod service;
+mod storage;
 mod workload;
 
 use std::sync::Arc;
@@ -249,6 +258,47 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("apps", "ControllerRevision") => Arc::new(workload::ControllerRevision),
         ("", "ReplicationController") => Arc::new(workload::ReplicationController),
         ("", "PodTemplate") => Arc::new(workload::PodTemplate),
+        ("", "Service") => Arc::new(service::Service),
+        ("", "Endpoints") => Arc::new(endpoints::Endpoints),
+        ("discovery.k8s.io", "EndpointSlice") => Arc::new(endpoints::EndpointSlice),
+        ("batch", "Job") => Arc::new(batch::Job),
+        ("batch", "CronJob") => Arc::new(batch::CronJob),
+        ("" | "events.k8s.io", "Event") => Arc::new(cluster::Event),
+        ("coordination.k8s.io", "Lease") => Arc::new(cluster::Lease),
+        ("", "ServiceAccount") => Arc::new(cluster::ServiceAccount),
+        ("scheduling.k8s.io", "PriorityClass") => Arc::new(cluster::PriorityClass),
+        ("node.k8s.io", "RuntimeClass") => Arc::new(cluster::RuntimeClass),
+        ("rbac.authorization.k8s.io", "Role") => Arc::new(rbac::Role { cluster: false }),
+        ("rbac.authorization.k8s.io", "ClusterRole") => Arc::new(rbac::Role { cluster: true }),
+        ("rbac.authorization.k8s.io", "RoleBinding") => Arc::new(rbac::Binding { cluster: false }),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
+            Arc::new(rbac::Binding { cluster: true })
+        }
+        ("policy", "PodDisruptionBudget") => Arc::new(policy::PodDisruptionBudget),
+        ("autoscaling", "HorizontalPodAutoscaler") => Arc::new(policy::HorizontalPodAutoscaler),
+        ("", "ResourceQuota") => Arc::new(policy::ResourceQuota),
+        ("", "LimitRange") => Arc::new(policy::LimitRange),
+        ("networking.k8s.io", "Ingress") => Arc::new(network::Ingress),
+        ("networking.k8s.io", "IngressClass") => Arc::new(network::IngressClass),
+        ("networking.k8s.io", "NetworkPolicy") => Arc::new(network::NetworkPolicy),
+        ("", "PersistentVolume") => Arc::new(storage::PersistentVolume),
+        ("", "PersistentVolumeClaim") => Arc::new(storage::PersistentVolumeClaim),
+        ("storage.k8s.io", "StorageClass") => Arc::new(storage::StorageClass),
+        ("storage.k8s.io", "CSIDriver") => Arc::new(storage::CsiDriver),
+        ("storage.k8s.io", _) => Arc::new(storage::Returned { status: has_status }),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
+            Arc::new(extension::Webhooks { mutating: true })
+        }
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
+            Arc::new(extension::Webhooks { mutating: false })
+        }
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            Arc::new(extension::CertificateSigningRequest)
+        }
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => Arc::new(extension::FlowSchema),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => {
+            Arc::new(extension::PriorityLevel)
+        }
         _ => Arc::new(Plain {
             status: has_status,
             generation: false,

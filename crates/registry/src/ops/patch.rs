@@ -6,7 +6,7 @@ use machinery::Status;
 use serde_json::Value;
 
 use crate::context::RequestContext;
-use crate::decode::Source;
+use crate::decode::{Source, apply_patch, checked};
 use crate::object::Answer;
 use crate::ops::update::{self, Change};
 use crate::ops::{get, subresource, write};
@@ -30,6 +30,7 @@ pub(crate) async fn patch(
             "application/strategic-merge-patch+json",
         ]));
     }
+    let patch = checked(patch)?;
     if target.subresource == "scale" {
         return subresource::scale::patch(registry, context, target, &patch, &options.write).await;
     }
@@ -47,14 +48,14 @@ pub(crate) async fn patch(
 pub(crate) fn apply(
     context: &RequestContext,
     target: &Target,
-    patch: &Patch,
+    patch: &machinery::patch::Patch,
     old: &Value,
     options: &UpdateOptions,
 ) -> Result<Value, Status> {
     let resource = &target.resource;
     let mut shown = old.clone();
     write::from_storage(resource, &mut shown);
-    let patched = apply_to(target, patch, shown)?;
+    let patched = apply_patch(&resource.gvk(), patch, shown)?;
     let mut object = write::body(
         context,
         target,
@@ -64,9 +65,4 @@ pub(crate) fn apply(
     )?;
     write::match_namespace(target, &mut object)?;
     Ok(object)
-}
-
-/// Applies a patch to a tree of the row's kind.
-pub(crate) fn apply_to(target: &Target, patch: &Patch, object: Value) -> Result<Value, Status> {
-    crate::decode::apply_patch(&target.resource.gvk(), patch, object)
 }

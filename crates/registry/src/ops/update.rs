@@ -17,7 +17,7 @@ use crate::meta;
 use crate::object::{Answer, Object};
 use crate::ops::commit::{self, Outcome, Write};
 use crate::ops::{create, finalizers, get, patch, subresource, write};
-use crate::options::{Patch, UpdateOptions};
+use crate::options::UpdateOptions;
 use crate::registry::Registry;
 use crate::stored::{Draft, Stored};
 use crate::target::Target;
@@ -28,7 +28,7 @@ pub(crate) enum Change {
     /// This object takes its place.
     Replace(Value),
     /// It is patched.
-    Patch(Patch),
+    Patch(machinery::patch::Patch),
 }
 
 pub(crate) async fn update(

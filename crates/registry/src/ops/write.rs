@@ -146,15 +146,15 @@ pub(crate) async fn prepare_new(
         object.remove_at(&["metadata", name]);
     }
     let surroundings = strategy_context(context, target, dry_run);
-    strategy.prepare_for_create(&surroundings, &mut object);
-    if strategy.generation() {
-        object.set_generation(1);
-    }
     object.set_meta_text("uid", Uid::random().as_str());
     object.set_meta_text("creationTimestamp", &time::format(surroundings.now));
     if object.name().is_empty() && !object.generate_name().is_empty() {
         let name = names::generate(object.generate_name());
         object.set_meta_text("name", &name);
+    }
+    strategy.prepare_for_create(&surroundings, &mut object);
+    if strategy.generation() {
+        object.set_generation(1);
     }
     let mut errors = meta::validate(&object, resource);
     errors.extend(strategy.validate(&surroundings, &object));

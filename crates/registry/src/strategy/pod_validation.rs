@@ -17,7 +17,9 @@ use serde_json::Value;
 use super::checks;
 use crate::value::Read;
 
-pub(crate) use volume::volumes_of_claims;
+pub(crate) use container::resources;
+pub(crate) use scheduling::node_selector;
+pub(crate) use volume::{host_path, volumes_of_claims};
 
 const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];

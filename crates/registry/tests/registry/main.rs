@@ -4,4 +4,5 @@
 mod common;
 mod crud;
 mod delete;
+mod reference;
 mod watch;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::context::RequestContext;
 use crate::object::{Answer, Object};
 use crate::ops::update::{self, Change};
-use crate::options::{Patch, UpdateOptions};
+use crate::options::UpdateOptions;
 use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::target::Target;
@@ -79,7 +79,7 @@ pub(crate) async fn patch(
     registry: &Registry,
     context: &RequestContext,
     target: &Target,
-    patch: &Patch,
+    patch: &machinery::patch::Patch,
     options: &UpdateOptions,
 ) -> Result<Answer, Status> {
     let gvk = Gvk::new("autoscaling", "v1", "Scale");
