@@ -3,6 +3,8 @@
 mod execute;
 mod read;
 
+pub(crate) use read::decode_object;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -91,7 +91,7 @@ pub enum ChainError {
     #[error("{abort}")]
     Aborted {
         /// The abort.
-        abort: Abort,
+        abort: Box<Abort>,
         /// Digest of the failed transaction; `None` when it was only simulated.
         digest: Option<Digest>,
     },
@@ -149,6 +149,37 @@ pub enum ChainError {
         /// What is wrong.
         reason: String,
     },
+    /// Two nodes have different contents for the same version of an object: they are on different
+    /// histories, and one of them lies.
+    #[error("two nodes disagree about version {version} of {what} {id} ({} and {}): do not act on either; find out which node is wrong", .digests[0], .digests[1])]
+    Disagreement {
+        /// Kind of the object.
+        what: &'static str,
+        /// Its id.
+        id: Address,
+        /// The version.
+        version: u64,
+        /// Digests of the contents.
+        digests: Box<[Digest; 2]>,
+    },
+    /// Too few nodes answered, or confirmed what another one said.
+    #[error("only {agreeing} of the {needed} nodes that have to agree confirm {what}{}", .failure.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default())]
+    TooFew {
+        /// What was read.
+        what: &'static str,
+        /// How many agree.
+        agreeing: usize,
+        /// How many have to.
+        needed: usize,
+        /// Why one of the others did not answer.
+        failure: Option<String>,
+    },
+    /// The list of nodes is impossible.
+    #[error("the list of ledger nodes cannot be used: {reason}")]
+    Quorum {
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// The URL of the ledger is not usable.
     #[error("`{url}` is not a ledger URL ({reason}); it should look like http://127.0.0.1:9000")]
     Url {
@@ -187,9 +218,10 @@ impl ChainError {
     #[must_use]
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Unreachable { .. } | Self::Undetermined { .. } | Self::NotCheckpointed { .. } => {
-                ErrorClass::Network
-            }
+            Self::Unreachable { .. }
+            | Self::Undetermined { .. }
+            | Self::NotCheckpointed { .. }
+            | Self::TooFew { .. } => ErrorClass::Network,
             Self::Refused { .. }
             | Self::Aborted { .. }
             | Self::Failed { .. }
@@ -197,8 +229,10 @@ impl ChainError {
             | Self::NotFound { .. }
             | Self::Unexpected { .. }
             | Self::Undecodable { .. }
+            | Self::Disagreement { .. }
             | Self::Signature { .. } => ErrorClass::Chain,
             Self::Url { .. }
+            | Self::Quorum { .. }
             | Self::WrongChain { .. }
             | Self::Deployment { .. }
             | Self::Keystore(_) => ErrorClass::Configuration,

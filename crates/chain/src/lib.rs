@@ -11,6 +11,7 @@
 //!   [`events`] one type per event.
 //! - [`stream`] follows the package's events from a durable cursor, in order, without gaps and
 //!   without duplicates.
+//! - [`Quorum`] reads through several nodes that have to agree.
 //! - [`wallet`] verifies what a wallet signed (user login).
 //!
 //! Every failure is a [`ChainError`], sorted into network (try again), chain (the ledger said no)
@@ -25,6 +26,7 @@ mod error;
 pub mod events;
 pub mod keystore;
 pub mod objects;
+mod quorum;
 pub mod stream;
 mod transaction;
 pub mod wallet;
@@ -32,5 +34,6 @@ pub mod wallet;
 pub use client::{Client, ClientOptions};
 pub use deployment::{Deployment, SharedObject};
 pub use error::{Abort, ChainError, ErrorClass};
+pub use quorum::Quorum;
 pub use sui_sdk_types::{Address, Digest};
 pub use transaction::{Created, Executed, GasUsed, Outcome, Settlement, SignedTransaction};

@@ -378,3 +378,65 @@ objects! {
     "k8s_gateway": Gateway = "gateway", SealToken = "Seal token";
     "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability";
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::events;
+
+    fn round<T: serde::de::DeserializeOwned + Serialize>(bytes: &[u8]) -> serde_json::Value {
+        let value: T = bcs::from_bytes(bytes).unwrap();
+        assert_eq!(bcs::to_bytes(&value).unwrap(), bytes);
+        serde_json::to_value(value).unwrap()
+    }
+
+    /// The vectors that contracts, model and client share decode to the values that they name.
+    #[test]
+    fn shared_vectors_decode() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../contract-model/tests/vectors/layouts.json");
+        let vectors: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let mut checked = 0;
+        macro_rules! check {
+            ($($module:ident { $($kind:ident::$name:ident),+ $(,)? })+) => {$($(
+                let name = concat!(stringify!($module), "::", stringify!($name));
+                let vector = vectors.get(name).unwrap_or_else(|| panic!("{name} has no vector"));
+                let bytes = hex::decode(vector["bcs"].as_str().unwrap()).unwrap();
+                let decoded = round::<$kind::$name>(&bytes);
+                for (field, expected) in vector["value"].as_object().unwrap() {
+                    let found = &decoded[field];
+                    // Codes are names here.
+                    let coded = found.is_string() && expected.is_number();
+                    let nested = found.is_array() && found.to_string().contains("kind");
+                    if !coded && !nested {
+                        assert_eq!(found, expected, "{name}.{field}");
+                    }
+                }
+                checked += 1;
+            )+)+};
+        }
+        use crate::objects;
+        check! {
+            staking {
+                objects::AdminCap, objects::SlashCap, objects::StakingPool,
+                objects::Stake, events::PoolCreated, events::TierChanged,
+                events::UnbondingChanged, events::Staked, events::ToppedUp,
+                events::UnstakeRequested, events::Withdrawn, events::Slashed,
+                events::TreasuryWithdrawn, events::PoolMigrated,
+            }
+            k8s_gateway {
+                objects::Gateway, objects::SealToken, events::GatewayCreated,
+                events::SealTokenCreated, events::SealTokenRenewed, events::SealTokenRevoked,
+                events::GatewayMigrated,
+            }
+            enclave_registry {
+                objects::Cluster, objects::ClusterCap,
+                events::ClusterCreated, events::MeasurementApproved, events::MeasurementRetired,
+                events::EndpointRegistered, events::EndpointRemoved, events::ClusterMigrated,
+            }
+        }
+        assert_eq!(checked, 29);
+    }
+}

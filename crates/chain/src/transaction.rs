@@ -159,7 +159,7 @@ impl Executed {
         match self.outcome {
             Outcome::Success => Ok(self),
             Outcome::Aborted(abort) => Err(ChainError::Aborted {
-                abort,
+                abort: Box::new(abort),
                 digest: Some(self.digest),
             }),
             Outcome::Failed(reason) => Err(ChainError::Failed {

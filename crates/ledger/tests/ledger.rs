@@ -1095,6 +1095,108 @@ async fn simulation_selects_gas_and_returns_values() {
     world.stop().await;
 }
 
+/// Several nodes of one chain, made from copies of its log: one is behind, one is on a history of
+/// its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_single_node_has_to_be_believed() {
+    let (directory, world) = world().await;
+    let on = world.deployment.clone();
+    let user = world.rich(9 * SUI).await;
+    let staked = world
+        .client
+        .submit(&user, &calls::stake(&on, Tier::User, SUI))
+        .await
+        .unwrap();
+    let stake = staked.created("staking::Stake").unwrap();
+    let copy = async || {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(
+            directory.path().join("ledger.log"),
+            folder.path().join("ledger.log"),
+        )
+        .unwrap();
+        let node = start(folder.path(), &world.publisher, vec![]).await;
+        (folder, node)
+    };
+    let (_behind_folder, behind) = copy().await;
+    let (_forked_folder, forked) = copy().await;
+    world
+        .client
+        .submit(&user, &calls::top_up(&on, stake, 5))
+        .await
+        .unwrap();
+    let (_fresh_folder, fresh) = copy().await;
+
+    let options = chain::ClientOptions::default();
+    let quorum = |nodes: &[&World], needed| {
+        let urls: Vec<String> = nodes.iter().map(|node| node.handle.url()).collect();
+        chain::Quorum::new(&urls, needed, &options)
+    };
+    type Read = chain::objects::Stake;
+    // One that is behind does not hide what two others confirm.
+    let three = quorum(&[&behind, &world, &fresh], 2).unwrap();
+    three.verify(&on).await.unwrap();
+    let read = three.object::<Read>(&on, stake).await.unwrap();
+    assert_eq!(read.value.balance, SUI + 5);
+    // One that is ahead of the others is not believed alone, nor are all of them together.
+    let two = quorum(&[&behind, &forked, &world], 2).unwrap();
+    let read = two.object::<Read>(&on, stake).await.unwrap();
+    assert_eq!(read.value.balance, SUI);
+    let all = quorum(&[&behind, &world], 2).unwrap();
+    assert_eq!(
+        all.object::<Read>(&on, stake).await.unwrap().value.balance,
+        SUI
+    );
+    // Another history of the same object is noticed.
+    let slash = calls::slash(&on, on.slash_cap.unwrap(), stake, 7, "elsewhere");
+    forked
+        .client
+        .submit(&world.publisher, &slash)
+        .await
+        .unwrap();
+    let mut versions = Vec::new();
+    for node in [&world, &forked] {
+        let found = node.client.object::<Read>(&on, stake).await.unwrap();
+        versions.push(found.version);
+    }
+    if versions[0] == versions[1] {
+        let split = quorum(&[&world, &fresh, &forked], 2).unwrap();
+        let error = split.object::<Read>(&on, stake).await.unwrap_err();
+        assert!(matches!(error, ChainError::Disagreement { .. }), "{error}");
+    } else {
+        panic!("both histories changed the stake once: {versions:?}");
+    }
+    // Nobody there, and nothing there.
+    let missing = Address::from_static("0xdead");
+    assert!(matches!(
+        three.object::<Read>(&on, missing).await,
+        Err(ChainError::NotFound { .. })
+    ));
+    for nothing in [0, 4] {
+        assert!(matches!(
+            quorum(&[&behind, &world, &fresh], nothing),
+            Err(ChainError::Quorum { .. })
+        ));
+    }
+    behind.stop().await;
+    fresh.stop().await;
+    let error = three.object::<Read>(&on, stake).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ChainError::TooFew {
+                agreeing: 1,
+                needed: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.is_retriable());
+    forked.stop().await;
+    world.stop().await;
+}
+
 /// The client's types have the fields of the model's, in the same order and of the same sizes.
 #[test]
 fn layouts_are_the_models() {

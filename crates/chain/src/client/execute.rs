@@ -198,7 +198,7 @@ impl Client {
         match outcome(transaction, effects.status()) {
             Outcome::Success => Ok(gas(&effects)),
             Outcome::Aborted(abort) => Err(ChainError::Aborted {
-                abort,
+                abort: Box::new(abort),
                 digest: None,
             }),
             Outcome::Failed(reason) => Err(ChainError::Failed {

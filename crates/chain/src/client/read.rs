@@ -145,25 +145,7 @@ impl Client {
             .ok_or_else(|| unexpected("the ledger left its BCS out".to_owned()))?
             .deserialize()
             .map_err(|error| unexpected(error.to_string()))?;
-        let digest = object.digest();
-        let (ObjectType::Struct(tag), Some(value)) = (object.object_type(), object.as_struct())
-        else {
-            return Err(unexpected("it is a package".to_owned()));
-        };
-        if *tag.address() != deployment.original_package
-            || tag.module().as_str() != T::MODULE
-            || tag.name().as_str() != T::NAME
-        {
-            return Err(unexpected(format!("its type is {tag}")));
-        }
-        let contents = bcs::from_bytes(value.contents())
-            .map_err(|error| unexpected(format!("its contents do not decode: {error}")))?;
-        Ok(OnChain {
-            value: contents,
-            version: object.version(),
-            digest,
-            owner: *object.owner(),
-        })
+        decode_object(deployment, id, &object)
     }
 
     /// As [`Client::object`], with `None` where there is no such object (any more).
@@ -200,6 +182,39 @@ impl Client {
             Err(status) => Err(from_status(&self.url, "read an object", status)),
         }
     }
+}
+
+/// An object of the package as its type, if it is one.
+pub(crate) fn decode_object<T: MoveObject>(
+    deployment: &Deployment,
+    id: Address,
+    object: &Object,
+) -> Result<OnChain<T>, ChainError> {
+    let unexpected = |reason: String| ChainError::Unexpected {
+        what: T::WHAT,
+        id: id.to_string(),
+        reason,
+    };
+    let (ObjectType::Struct(tag), Some(value)) = (object.object_type(), object.as_struct()) else {
+        return Err(unexpected("it is a package".to_owned()));
+    };
+    if *tag.address() != deployment.original_package
+        || tag.module().as_str() != T::MODULE
+        || tag.name().as_str() != T::NAME
+    {
+        return Err(unexpected(format!("its type is {tag}")));
+    }
+    if object.object_id() != id {
+        return Err(unexpected(format!("it is object {}", object.object_id())));
+    }
+    let contents = bcs::from_bytes(value.contents())
+        .map_err(|error| unexpected(format!("its contents do not decode: {error}")))?;
+    Ok(OnChain {
+        value: contents,
+        version: object.version(),
+        digest: object.digest(),
+        owner: *object.owner(),
+    })
 }
 
 /// Typed reads of the package's objects.
