@@ -206,6 +206,7 @@ impl Services {
                 spec.put("clusterIP", address.to_string());
             } else if let Ok(address) = spec.text("clusterIP").parse::<IpAddr>()
                 && !old.addresses.contains(&address)
+                && !dry_run
             {
                 self.take_address(address, &mut reserved).map_err(|why| {
                     invalid(Error::invalid(
@@ -227,7 +228,7 @@ impl Services {
                     .and_then(Value::as_bool)
                     != Some(false));
         if !headless {
-            self.allocate_ports(spec, wants_ports, old, &mut reserved)
+            self.allocate_ports(spec, wants_ports, old, &mut reserved, dry_run)
                 .map_err(invalid)?;
         }
         if kind == "LoadBalancer"
@@ -267,8 +268,7 @@ impl Services {
         spec: &mut Value,
         wants: bool,
         old: &Held,
-        reserved: &mut Reserved,
-    ) -> Result<(), Error> {
+        reserved: &mut Reserved, dry_run: bool) -> Result<(), Error> {
         let path = Path::new("spec").child("ports");
         // A number may be used for several protocols of one Service.
         let mut mine: Vec<(u16, String)> = Vec::new();
@@ -284,6 +284,8 @@ impl Services {
                 {
                     number
                 }
+                // A dry run doesn't ask the allocator about chosen numbers, as upstream.
+                Some(number) if dry_run => number,
                 Some(number) => {
                     let path = path.index(i).child("nodePort");
                     self.take_port(number, reserved)

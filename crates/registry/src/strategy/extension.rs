@@ -4,7 +4,7 @@
 
 use machinery::ObjectExt;
 use machinery::field::{Error, ErrorList, Path};
-use machinery::validation::{NameCheck, is_fully_qualified_domain_name, path_segment_name};
+use machinery::validation::{NameCheck, is_fully_qualified_name, path_segment_name};
 use serde_json::{Map, Value, json};
 
 use super::{Strategy, StrategyContext, checks};
@@ -44,6 +44,10 @@ impl Strategy for Webhooks {
         true
     }
 
+    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
+        vec!["this server stores webhook configurations but does not call webhooks yet".to_owned()]
+    }
+
     fn bumps_generation(&self, object: &Value, old: &Value) -> bool {
         object.member("webhooks") != old.member("webhooks")
     }
@@ -54,7 +58,7 @@ impl Strategy for Webhooks {
         for (i, hook) in configuration.list("webhooks").iter().enumerate() {
             let path = Path::new("webhooks").index(i);
             let name = hook.text("name");
-            errors.extend(is_fully_qualified_domain_name(&path.child("name"), name));
+            errors.extend(is_fully_qualified_name(&path.child("name"), name));
             if !names.insert(name) {
                 errors.push(Error::duplicate(&path.child("name"), name));
             }
@@ -404,5 +408,25 @@ impl Strategy for PriorityLevel {
             &["Exempt", "Limited"],
         );
         errors
+    }
+}
+
+/// Admission policies and their bindings: stored, and said not to be enforced.
+#[derive(Debug)]
+pub(crate) struct AdmissionPolicy {
+    pub(crate) status: bool,
+}
+
+impl Strategy for AdmissionPolicy {
+    fn has_status(&self) -> bool {
+        self.status
+    }
+
+    fn generation(&self) -> bool {
+        true
+    }
+
+    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
+        vec!["this server stores admission policies but does not enforce them yet".to_owned()]
     }
 }

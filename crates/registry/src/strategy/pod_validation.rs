@@ -212,7 +212,7 @@ pub(crate) fn template(
     let template = owner.member("template").unwrap_or(&empty);
     let labels_path = path.child("metadata").child("labels");
     if let Some(selector) = selector
-        && (selector.is_everything() || !selector.matches_object(template))
+        && !selector.matches_object(template)
     {
         let labels = template
             .at(&["metadata", "labels"])

@@ -64,15 +64,5 @@ pub(super) fn rows() -> Vec<Row> {
             "validatingwebhookconfiguration",
         )
         .categories(&["api-extensions"]),
-        row(
-            "apiextensions.k8s.io",
-            "v1",
-            "CustomResourceDefinition",
-            "customresourcedefinitions",
-            "customresourcedefinition",
-        )
-        .short(&["crd", "crds"])
-        .categories(&["api-extensions"])
-        .status(),
     ]
 }
