@@ -135,7 +135,7 @@ fn validate_owners(owners: &[OwnerReference], path: &Path) -> ErrorList {
                 errors.push(Error::invalid(
                     &path.child(field),
                     value.as_str(),
-                    format!("{field} must not be empty"),
+                    "must not be empty",
                 ));
             }
         }
