@@ -96,6 +96,43 @@ const REGISTRY: &[(&str, &str)] = &[
         "ENotAnUpgrade",
         "the object already has the package's version",
     ),
+    ("EInvalidPublicKey", "the public key is not 32 bytes"),
+    ("EAlreadyRevoked", "the enclave is revoked already"),
+];
+
+const SLASHING: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    ("EUnknownKind", "there is no such kind of fault"),
+    (
+        "EUntrustedEnclave",
+        "the enclave is another cluster's, revoked, or runs what is no longer allowed",
+    ),
+    (
+        "EInvalidSignature",
+        "the signature is not the enclave's over this statement",
+    ),
+    (
+        "EStaleEvidence",
+        "the statement is from the future or older than the evidence window",
+    ),
+    ("EReplayed", "the evidence was reported before"),
+    ("EWrongTier", "the stake is not of the node tier"),
+    ("ENotSlashable", "the stake is withdrawn or slashed out"),
+    ("ECorrelatedOutage", "too many nodes failed together"),
+    ("EBondTooSmall", "the bond is too small"),
+    ("EClosed", "the case is executed or rejected already"),
+    ("EAppealOpen", "the appeal window is still open"),
+    ("EAppealOver", "the appeal window is over"),
+    ("EWrongStake", "the stake is not the case's"),
+    ("EWrongCluster", "the cluster is not the case's"),
+    ("EOutOfBounds", "a rule is out of its bounds"),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
 ];
 
 impl Abort {
@@ -106,6 +143,7 @@ impl Abort {
             "staking" => STAKING,
             "k8s_gateway" => GATEWAY,
             "enclave_registry" => REGISTRY,
+            "slashing" => SLASHING,
             _ => &[],
         };
         let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
@@ -134,6 +172,7 @@ mod tests {
             ("staking", STAKING),
             ("k8s_gateway", GATEWAY),
             ("enclave_registry", REGISTRY),
+            ("slashing", SLASHING),
         ] {
             let text =
                 std::fs::read_to_string(sources.join(module).with_extension("move")).unwrap();

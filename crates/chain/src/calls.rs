@@ -3,13 +3,14 @@
 
 use sui_sdk_types::Address;
 
-use crate::Deployment;
 pub use crate::call::Call;
-use crate::objects::{TeeKind, Tier};
+use crate::objects::{AcquittalStatement, EvidenceStatement, Rules, TeeKind, Tier};
+use crate::{ChainError, Deployment};
 
 const STAKING: &str = "staking";
 const GATEWAY: &str = "k8s_gateway";
 const REGISTRY: &str = "enclave_registry";
+const SLASHING: &str = "slashing";
 
 /// What a Seal token is minted with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -469,6 +470,229 @@ pub fn remove_endpoint(deployment: &Deployment, cap: Address, cluster: Address, 
     .reads(cap)
     .changes(cluster)
     .with_clock()
+}
+
+/// Registers the signing key of a control plane that runs an allowed measurement.
+///
+/// [`crate::Executed::created`] gives the id (`enclave_registry::Enclave`).
+#[must_use]
+pub fn register_enclave(
+    deployment: &Deployment,
+    cap: Address,
+    cluster: Address,
+    public_key: [u8; 32],
+    kind: TeeKind,
+    measurement: &[u8],
+) -> Call {
+    let measurement = measurement.to_vec();
+    Call::new(deployment, "register an enclave", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&public_key.to_vec()),
+            tx.pure(&measurement),
+            tx.pure(&kind.code()),
+            tx.clock()?,
+        ];
+        let enclave = tx.call(REGISTRY, "register_enclave", arguments);
+        tx.call(REGISTRY, "share_enclave", vec![enclave]);
+        Ok(())
+    })
+    .reads(cap)
+    .reads(cluster)
+    .with_clock()
+}
+
+/// Revokes a control plane's signing key: nothing that it signed counts any longer.
+#[must_use]
+pub fn revoke_enclave(
+    deployment: &Deployment,
+    cap: Address,
+    cluster: Address,
+    enclave: Address,
+) -> Call {
+    Call::new(deployment, "revoke an enclave", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.object(enclave)?,
+            tx.clock()?,
+        ];
+        tx.call(REGISTRY, "revoke_enclave", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .reads(cluster)
+    .changes(enclave)
+    .with_clock()
+}
+
+/// Reports a fault with an enclave's signed statement and a bond. Anyone may.
+///
+/// [`crate::Executed::created`] gives the id of the case (`slashing::Case`).
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no docket.
+pub fn report_fault(
+    deployment: &Deployment,
+    enclave: Address,
+    statement: EvidenceStatement,
+    signature: [u8; 64],
+    bond: u64,
+) -> Result<Call, ChainError> {
+    let docket = deployment.docket()?;
+    let (stake, cluster) = (statement.stake_id, statement.cluster_id);
+    Ok(Call::new(deployment, "report a fault", move |tx| {
+        let bond = tx.split_gas(bond);
+        let arguments = vec![
+            tx.object(docket)?,
+            tx.object(statement.stake_id)?,
+            tx.object(statement.cluster_id)?,
+            tx.object(enclave)?,
+            tx.pure(&statement.kind.code()),
+            tx.pure(&statement.period),
+            tx.pure(&statement.nonce),
+            tx.pure(&statement.failed),
+            tx.pure(&statement.total),
+            tx.pure(&statement.facts),
+            tx.pure(&statement.timestamp_ms),
+            tx.pure(&signature.to_vec()),
+            bond,
+            tx.clock()?,
+        ];
+        let case = tx.call(SLASHING, "report", arguments);
+        tx.call(SLASHING, "share_case", vec![case]);
+        Ok(())
+    })
+    .changes(docket)
+    .reads(stake)
+    .reads(cluster)
+    .reads(enclave)
+    .with_clock()
+    .spends(bond))
+}
+
+/// Appeals a case with an enclave's signed counter-evidence: it is rejected, its bond forfeited.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no docket.
+pub fn appeal_case(
+    deployment: &Deployment,
+    enclave: Address,
+    statement: &AcquittalStatement,
+    signature: [u8; 64],
+) -> Result<Call, ChainError> {
+    let (docket, pool) = (deployment.docket()?, deployment.staking_pool.id);
+    let (case, cluster, at) = (
+        statement.case_id,
+        statement.cluster_id,
+        statement.timestamp_ms,
+    );
+    Ok(Call::new(deployment, "appeal a case", move |tx| {
+        let arguments = vec![
+            tx.object(docket)?,
+            tx.object(pool)?,
+            tx.object(case)?,
+            tx.object(cluster)?,
+            tx.object(enclave)?,
+            tx.pure(&at),
+            tx.pure(&signature.to_vec()),
+            tx.clock()?,
+        ];
+        tx.call(SLASHING, "appeal", arguments);
+        Ok(())
+    })
+    .reads(docket)
+    .changes(pool)
+    .changes(case)
+    .reads(cluster)
+    .reads(enclave)
+    .with_clock())
+}
+
+/// Executes a case whose appeal window is over. Anyone may.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no docket.
+pub fn execute_case(
+    deployment: &Deployment,
+    case: Address,
+    stake: Address,
+) -> Result<Call, ChainError> {
+    let (docket, pool) = (deployment.docket()?, deployment.staking_pool.id);
+    Ok(Call::new(deployment, "execute a case", move |tx| {
+        let arguments = vec![
+            tx.object(docket)?,
+            tx.object(pool)?,
+            tx.object(case)?,
+            tx.object(stake)?,
+            tx.clock()?,
+        ];
+        tx.call(SLASHING, "execute", arguments);
+        Ok(())
+    })
+    .changes(docket)
+    .changes(pool)
+    .changes(case)
+    .changes(stake)
+    .with_clock())
+}
+
+/// Rejects a case as governance, with the `AdminCap` `cap` of the sender.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no docket.
+pub fn veto_case(deployment: &Deployment, cap: Address, case: Address) -> Result<Call, ChainError> {
+    let (docket, pool) = (deployment.docket()?, deployment.staking_pool.id);
+    Ok(Call::new(deployment, "veto a case", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(docket)?,
+            tx.object(pool)?,
+            tx.object(case)?,
+            tx.clock()?,
+        ];
+        tx.call(SLASHING, "veto", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .reads(docket)
+    .changes(pool)
+    .changes(case)
+    .with_clock())
+}
+
+/// Changes the rules of slashing, with the `AdminCap` `cap` of the sender.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no docket.
+pub fn set_slashing_rules(
+    deployment: &Deployment,
+    cap: Address,
+    rules: Rules,
+) -> Result<Call, ChainError> {
+    let (docket, pool) = (deployment.docket()?, deployment.staking_pool.id);
+    Ok(
+        Call::new(deployment, "set the rules of slashing", move |tx| {
+            let arguments = vec![
+                tx.object(cap)?,
+                tx.object(docket)?,
+                tx.object(pool)?,
+                tx.pure(&rules.evidence_window_ms),
+                tx.pure(&rules.appeal_window_ms),
+                tx.pure(&rules.bond),
+                tx.pure(&rules.reporter_share),
+                tx.pure(&rules.penalties),
+                tx.pure(&rules.period_cap),
+                tx.pure(&rules.correlated),
+            ];
+            tx.call(SLASHING, "set_rules", arguments);
+            Ok(())
+        })
+        .reads(cap)
+        .changes(docket)
+        .reads(pool),
+    )
 }
 
 /// Publishes the package: its compiled modules, and the packages that they depend on (the standard

@@ -37,6 +37,9 @@ pub struct Deployment {
     pub staking_pool: SharedObject,
     /// `k8s_gateway::Gateway`.
     pub gateway: SharedObject,
+    /// `slashing::Docket`, in packages that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docket: Option<SharedObject>,
     /// `staking::AdminCap`: id of the capability of whoever published the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_cap: Option<Address>,
@@ -111,11 +114,26 @@ impl Deployment {
             original_package: package,
             staking_pool: shared("staking::StakingPool")?,
             gateway: shared("k8s_gateway::Gateway")?,
+            docket: shared("slashing::Docket").ok(),
             admin_cap: Some(published.created("staking::AdminCap")?),
             slash_cap: Some(published.created("staking::SlashCap")?),
             cluster: None,
             cluster_cap: None,
         })
+    }
+
+    /// The docket's id, or an error that says that the package has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the package has no slashing by evidence.
+    pub fn docket(&self) -> Result<Address, ChainError> {
+        self.docket
+            .map(|docket| docket.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "deployment of package",
+                id: self.package.to_string(),
+                reason: "it names no docket".to_owned(),
+            })
     }
 
     /// The cluster's id, or an error that says that the deployment has none.

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::{Address, StructTag};
 
-use crate::objects::{Revocation, StakeStatus, TeeKind, Tier, TierParams};
+use crate::objects::{FaultKind, Revocation, Rules, StakeStatus, TeeKind, Tier, TierParams};
 
 macro_rules! events {
     ($($module:literal: $(
@@ -163,7 +163,7 @@ events! {
         /// When, milliseconds since 1970.
         at_ms: u64,
     }
-    /// Governance took MIST out of the treasury.
+    /// MIST went out of the treasury: to governance, or as a reporter's reward.
     TreasuryWithdrawn {
         /// The pool.
         pool_id: Address,
@@ -171,6 +171,15 @@ events! {
         amount: u64,
         /// MIST left.
         remaining: u64,
+    }
+    /// MIST came into the treasury that was not slashed from a stake: a forfeited bond.
+    TreasuryFunded {
+        /// The pool.
+        pool_id: Address,
+        /// MIST that came in.
+        amount: u64,
+        /// MIST that it holds now.
+        balance: u64,
     }
     /// The pool was brought to a new version of the package.
     PoolMigrated {
@@ -307,10 +316,110 @@ events! {
         /// When, milliseconds since 1970.
         at_ms: u64,
     }
+    /// A control plane's signing key was registered.
+    EnclaveRegistered {
+        /// The enclave.
+        enclave_id: Address,
+        /// Its cluster.
+        cluster_id: Address,
+        /// Its Ed25519 public key.
+        public_key: Vec<u8>,
+        /// What it runs.
+        measurement: Vec<u8>,
+        /// Kind of TEE.
+        kind: TeeKind,
+        /// When, milliseconds since 1970.
+        registered_at_ms: u64,
+    }
+    /// A control plane's signing key was revoked.
+    EnclaveRevoked {
+        /// The enclave.
+        enclave_id: Address,
+        /// Its cluster.
+        cluster_id: Address,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
     /// A cluster was brought to a new version of the package.
     ClusterMigrated {
         /// The object.
         cluster_id: Address,
+        /// The package version that may use it now.
+        version: u64,
+    }
+
+    "slashing":
+    /// The docket was made, once, when the package was published.
+    DocketCreated {
+        /// The docket.
+        docket_id: Address,
+        /// Its rules.
+        rules: Rules,
+    }
+    /// The rules of slashing changed.
+    RulesChanged {
+        /// The docket.
+        docket_id: Address,
+        /// The rules now.
+        rules: Rules,
+    }
+    /// A fault was reported.
+    CaseOpened {
+        /// The case.
+        case_id: Address,
+        /// The accused stake.
+        stake_id: Address,
+        /// The cluster whose enclave accuses.
+        cluster_id: Address,
+        /// Kind of the fault.
+        kind: FaultKind,
+        /// Period of the fault.
+        period: u64,
+        /// blake2b-256 of the statement.
+        evidence: Vec<u8>,
+        /// Who reported.
+        reporter: Address,
+        /// MIST held until the case is closed.
+        bond: u64,
+        /// MIST to be taken, before the cap.
+        penalty: u64,
+        /// When, milliseconds since 1970.
+        reported_at_ms: u64,
+        /// From then on it can be executed and no longer be rejected.
+        appeal_until_ms: u64,
+    }
+    /// A case was executed.
+    CaseExecuted {
+        /// The case.
+        case_id: Address,
+        /// The slashed stake.
+        stake_id: Address,
+        /// MIST taken.
+        taken: u64,
+        /// The reporter's share of it, MIST.
+        reward: u64,
+        /// The bond, given back, MIST.
+        bond: u64,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// A case was rejected; its bond is in the treasury.
+    CaseRejected {
+        /// The case.
+        case_id: Address,
+        /// The accused stake.
+        stake_id: Address,
+        /// The forfeited bond, MIST.
+        bond: u64,
+        /// Whether by governance's veto, or by counter-evidence.
+        by_governance: bool,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// The docket was brought to a new version of the package.
+    DocketMigrated {
+        /// The object.
+        docket_id: Address,
         /// The package version that may use it now.
         version: u64,
     }
@@ -329,6 +438,9 @@ impl Event {
             Self::SealTokenCreated(event) => Some(event.stake_id),
             Self::SealTokenRenewed(event) => Some(event.stake_id),
             Self::SealTokenRevoked(event) => Some(event.stake_id),
+            Self::CaseOpened(event) => Some(event.stake_id),
+            Self::CaseExecuted(event) => Some(event.stake_id),
+            Self::CaseRejected(event) => Some(event.stake_id),
             _ => None,
         }
     }

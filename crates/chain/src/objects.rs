@@ -97,6 +97,34 @@ pub enum Revocation {
     Unbacked = 2,
 }
 
+/// Kind of a fault that a node can be slashed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(u8)]
+pub enum FaultKind {
+    /// No heartbeats for too long.
+    Downtime = 0,
+    /// Two heartbeats for one slot.
+    Equivocation = 1,
+    /// Lying about resources.
+    Resources = 2,
+    /// Failing a challenge.
+    Challenge = 3,
+}
+
+/// Where a case is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[repr(u8)]
+pub enum CaseStatus {
+    /// It waits for the appeal window.
+    Pending = 0,
+    /// Its penalty was taken. Final.
+    Executed = 1,
+    /// It was rejected. Final.
+    Rejected = 2,
+}
+
 macro_rules! codes {
     ($($type:ident: $($text:literal = $variant:ident),+;)+) => {$(
         impl $type {
@@ -143,6 +171,9 @@ codes! {
         "slashedOut" = SlashedOut;
     TeeKind: "simulated" = Simulated, "nitro" = Nitro, "sev-snp" = SevSnp, "tdx" = Tdx,
         "sgx" = Sgx, "tpm" = Tpm;
+    FaultKind: "downtime" = Downtime, "equivocation" = Equivocation, "resources" = Resources,
+        "challenge" = Challenge;
+    CaseStatus: "pending" = Pending, "executed" = Executed, "rejected" = Rejected;
     Revocation: "byOwner" = ByOwner, "byAdmin" = ByAdmin, "unbacked" = Unbacked;
 }
 
@@ -362,6 +393,140 @@ pub struct Endpoint {
     pub registered_at_ms: u64,
 }
 
+/// `enclave_registry::Enclave`: a control plane's signing key, made inside the TEE. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enclave {
+    /// Object id.
+    pub id: Address,
+    /// Its cluster.
+    pub cluster_id: Address,
+    /// The Ed25519 public key.
+    pub public_key: Vec<u8>,
+    /// What it runs.
+    pub measurement: Vec<u8>,
+    /// Kind of TEE.
+    pub kind: TeeKind,
+    /// When it was registered, milliseconds since 1970.
+    pub registered_at_ms: u64,
+    /// Nothing that it signed counts.
+    pub revoked: bool,
+}
+
+/// `slashing::Rules`. Shares are in basis points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// How old a statement may be, milliseconds.
+    pub evidence_window_ms: u64,
+    /// How long a case waits, milliseconds.
+    pub appeal_window_ms: u64,
+    /// The least bond, MIST.
+    pub bond: u64,
+    /// The reporter's share of what is slashed.
+    pub reporter_share: u64,
+    /// The penalty's share of the stake, by kind.
+    pub penalties: Vec<u64>,
+    /// The most that is taken of a stake for one period.
+    pub period_cap: u64,
+    /// The share of nodes failing together above which a downtime is nobody's fault.
+    pub correlated: u64,
+}
+
+/// `slashing::Docket`: the rules, and what was reported and taken so far. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Docket {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// The rules.
+    pub rules: Rules,
+    /// Digest of the evidence to case.
+    pub seen: Table,
+    /// Stake and period to MIST.
+    pub taken: Table,
+    /// How many cases were ever opened.
+    pub cases_opened: u64,
+}
+
+/// `slashing::Case`: a reported fault. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Object id.
+    pub id: Address,
+    /// The accused stake.
+    pub stake_id: Address,
+    /// The cluster whose enclave accuses.
+    pub cluster_id: Address,
+    /// Kind of the fault.
+    pub kind: FaultKind,
+    /// Period of the fault.
+    pub period: u64,
+    /// blake2b-256 of the statement.
+    pub evidence: Vec<u8>,
+    /// Who reported, and is paid.
+    pub reporter: Address,
+    /// MIST held until the case is closed.
+    pub bond: u64,
+    /// MIST to be taken, before the cap.
+    pub penalty: u64,
+    /// When it was reported, milliseconds since 1970.
+    pub reported_at_ms: u64,
+    /// From then on it can be executed and no longer be rejected.
+    pub appeal_until_ms: u64,
+    /// Where it is in its life.
+    pub status: CaseStatus,
+}
+
+/// `slashing::EvidenceStatement`: what an enclave signs, as BCS with Ed25519, to accuse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceStatement {
+    /// [`EvidenceStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// The accused stake.
+    pub stake_id: Address,
+    /// Kind of the fault.
+    pub kind: FaultKind,
+    /// Period of the fault.
+    pub period: u64,
+    /// Makes two statements differ.
+    pub nonce: u64,
+    /// How many nodes failed in the period.
+    pub failed: u64,
+    /// How many nodes there were.
+    pub total: u64,
+    /// A digest of the facts, which are kept off the chain.
+    pub facts: Vec<u8>,
+}
+
+impl EvidenceStatement {
+    /// The intent of an accusation: no other signature of the enclave can be taken for one.
+    pub const INTENT: u8 = 1;
+}
+
+/// `slashing::AcquittalStatement`: what an enclave signs, as BCS with Ed25519, to acquit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcquittalStatement {
+    /// [`AcquittalStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// The case.
+    pub case_id: Address,
+    /// The case's evidence.
+    pub evidence: Vec<u8>,
+}
+
+impl AcquittalStatement {
+    /// The intent of an acquittal.
+    pub const INTENT: u8 = 2;
+}
+
 macro_rules! objects {
     ($($module:literal: $($type:ident = $what:literal),+;)+) => {$($(
         impl MoveObject for $type {
@@ -376,7 +541,9 @@ objects! {
     "staking": AdminCap = "admin capability", SlashCap = "slash capability",
         StakingPool = "staking pool", Stake = "stake";
     "k8s_gateway": Gateway = "gateway", SealToken = "Seal token";
-    "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability";
+    "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability",
+        Enclave = "enclave";
+    "slashing": Docket = "docket", Case = "case";
 }
 
 #[cfg(test)]
