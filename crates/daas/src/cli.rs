@@ -108,6 +108,10 @@ pub(crate) struct UpArgs {
     #[arg(long, env = "DAAS_LEDGER_LISTEN", default_value = "127.0.0.1:9000")]
     pub ledger_listen: SocketAddr,
 
+    /// Port of the first worker's node API; each further worker has the next one
+    #[arg(long, env = "DAAS_NODE_API_PORT", default_value_t = 10250)]
+    pub node_api_port: u16,
+
     /// Leave out the sample workload
     #[arg(long)]
     pub no_sample: bool,

@@ -140,6 +140,10 @@ impl Config {
     #[must_use]
     pub fn pods_reach_at(&self) -> Vec<IpAddr> {
         let ip = self.listen.ip();
+        if ip.is_loopback() {
+            // A pod's loopback is its own.
+            return Vec::new();
+        }
         if !ip.is_unspecified() {
             return vec![ip];
         }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ pub(crate) async fn run(
         api_listen: args.api_listen,
         ledger_listen: args.ledger_listen,
         workers,
+        node_api_port: args.node_api_port,
     };
 
     let step = progress.step("Machine");
@@ -152,6 +154,10 @@ pub(crate) async fn clean(layout: &Layout) -> anyhow::Result<()> {
 fn prepare(layout: &Layout, system: &System) -> anyhow::Result<Operator> {
     preflight::port(system.ledger_listen, "the ledger", "ledger-listen")?;
     preflight::port(system.api_listen, "the Kubernetes API", "api-listen")?;
+    for number in 0..system.workers {
+        let address = SocketAddr::from(([0, 0, 0, 0], system.node_api_port(number)?));
+        preflight::port(address, "a worker's node API", "node-api-port")?;
+    }
     let operator = Operator::open(layout.operator())?;
     system.save(layout)?;
     for number in 0..system.workers {

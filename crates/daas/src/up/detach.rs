@@ -34,6 +34,7 @@ pub(crate) async fn run(
         .args(["--workers", &args.workers.to_string()])
         .args(["--api-listen", &args.api_listen.to_string()])
         .args(["--ledger-listen", &args.ledger_listen.to_string()])
+        .args(["--node-api-port", &args.node_api_port.to_string()])
         .arg("--report-to-stdout")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -55,6 +55,9 @@ pub(crate) enum Obstacle {
 /// Where Debian and most others put the CNI plugins.
 pub(crate) const CNI_DIRECTORIES: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
+/// Where programs are looked for instead of `PATH` and root's directories.
+const PROGRAM_PATH_VARIABLE: &str = "DAAS_PROGRAM_PATH";
+
 const PROGRAMS: [(&str, &str); 4] = [
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -124,6 +127,11 @@ pub(crate) fn port(
 
 /// The program's path, looked up in `PATH` and where root's programs are.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(PROGRAM_PATH_VARIABLE) {
+        return std::env::split_paths(&path)
+            .map(|d| d.join(name))
+            .find(|p| p.is_file());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))

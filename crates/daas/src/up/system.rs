@@ -17,6 +17,8 @@ pub(crate) struct System {
     pub ledger_listen: SocketAddr,
     /// How many workers there are.
     pub workers: usize,
+    /// Port of the first worker's node API; each further worker has the next one.
+    pub node_api_port: u16,
 }
 
 impl System {
@@ -37,6 +39,19 @@ impl System {
             address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         address
+    }
+
+    /// The port of a worker's node API.
+    ///
+    /// # Errors
+    /// When there are more workers than ports above the first one.
+    pub(crate) fn node_api_port(&self, worker: usize) -> anyhow::Result<u16> {
+        u16::try_from(worker)
+            .ok()
+            .and_then(|worker| self.node_api_port.checked_add(worker))
+            .with_context(|| {
+                format!("there is no port for worker {worker}: choose a lower --node-api-port")
+            })
     }
 
     /// Saves it for later commands.

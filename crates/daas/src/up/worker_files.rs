@@ -13,8 +13,6 @@ use super::system::System;
 
 /// What a worker of `up` stakes, in MIST.
 pub(crate) const STAKE: u64 = 1_000_000_000;
-/// The node API of the first worker; each further one has the next port.
-const NODE_API_PORT: usize = 10250;
 
 /// A worker's node name.
 pub(crate) fn node_name(number: usize) -> String {
@@ -55,7 +53,6 @@ pub(crate) fn config(
     system: &System,
     deployment: &Path,
 ) -> anyhow::Result<Value> {
-    let port = u16::try_from(NODE_API_PORT + number)?;
     Ok(json!({
         "dataDir": layout.worker(number),
         "nodeName": node_name(number),
@@ -63,7 +60,7 @@ pub(crate) fn config(
         "deployment": deployment,
         "keystore": keystore(layout, number),
         "stake": STAKE,
-        "nodeApiPort": port,
+        "nodeApiPort": system.node_api_port(number)?,
         "allowSimulatedTee": true,
     }))
 }
