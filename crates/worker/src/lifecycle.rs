@@ -209,7 +209,7 @@ async fn live(
     agent_config
         .annotations
         .insert("daas.io/stake".to_owned(), entered.staked.stake.to_string());
-    let agent = NativeAgent::new(agent_config, Arc::new(api.clone()))?;
+    let agent = NativeAgent::new(agent_config.clone(), Arc::new(api.clone()))?;
     state.phase(Phase::Running)?;
     let node = Arc::new(Node {
         id: entered.staking.node.clone(),
@@ -221,7 +221,8 @@ async fn live(
         serving: Arc::new(Serving::new(entered.credentials.serving())),
         credentials: ArcSwap::from_pointee(entered.credentials),
         api,
-        agent,
+        agents: watch::Sender::new(agent),
+        agent_config,
         lost: watch::Sender::new(None),
         backed: watch::Sender::new(true),
         renew_now: Notify::new(),
@@ -230,7 +231,7 @@ async fn live(
     let end = node.run(entered.cursor, node_api, shutdown).await;
     if matches!(end, End::Lost(_)) {
         node.state.lock().await.phase(Phase::Draining)?;
-        let removed = node.agent.stop_all().await;
+        let removed = node.agent().stop_all().await;
         removed.inspect_err(|error| {
             tracing::error!(error = line(error), "not everything could be removed")
         })?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use agent::cluster_api::KubeClusterApi;
 use agent::native::NativeAgent;
-use agent::{NodeAgent as _, NodeCondition};
+use agent::{AgentConfig, NodeAgent as _, NodeCondition};
 use arc_swap::ArcSwap;
 use chain::stream::Cursor;
 use k8s_openapi::api::core::v1 as core;
@@ -42,7 +42,9 @@ pub(crate) struct Node {
     pub(crate) credentials: ArcSwap<Credentials>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) api: KubeClusterApi,
-    pub(crate) agent: NativeAgent,
+    /// The agent that runs; another one after it failed.
+    pub(crate) agents: channel::Sender<NativeAgent>,
+    pub(crate) agent_config: AgentConfig,
     /// Why the right is gone, once the chain says so.
     pub(crate) lost: channel::Sender<Option<String>>,
     /// Whether the chain was last seen to back this node.
@@ -123,6 +125,11 @@ impl Node {
         }
     }
 
+    /// The agent that runs now.
+    pub(crate) fn agent(&self) -> NativeAgent {
+        self.agents.borrow().clone()
+    }
+
     pub(crate) fn applicant(&self) -> Applicant<'_> {
         Applicant {
             node: &self.id,
@@ -164,7 +171,7 @@ impl Node {
             ),
             Err(_) => tracing::info!("the control plane does not answer; draining without it"),
         }
-        if let Err(error) = self.agent.drain(self.config.drain_grace()).await {
+        if let Err(error) = self.agent().drain(self.config.drain_grace()).await {
             tracing::warn!(
                 error = line(&error),
                 "not every pod ended in time; they are ended now"
@@ -173,13 +180,16 @@ impl Node {
     }
 }
 
-/// Runs the agent; it is started again, with growing pauses, whenever it ends.
+/// Runs the agent. When it fails another takes its place, with growing pauses; pods go on meanwhile and are adopted.
 async fn supervise_agent(node: Arc<Node>, running: CancellationToken) {
     let mut backoff = Backoff::new();
-    while !running.is_cancelled() {
+    loop {
         let since = tokio::time::Instant::now();
-        match node.agent.run(running.clone()).await {
-            Ok(()) if running.is_cancelled() => return,
+        let ended = node.agent().run(running.clone()).await;
+        if running.is_cancelled() {
+            return;
+        }
+        match ended {
             Ok(()) => tracing::warn!("the agent ended and is started again"),
             Err(error) => tracing::error!(
                 error = line(&error),
@@ -189,8 +199,19 @@ async fn supervise_agent(node: Arc<Node>, running: CancellationToken) {
         if since.elapsed() > Duration::from_secs(60) {
             backoff.reset();
         }
-        if !backoff.wait(&running).await {
-            return;
+        loop {
+            if !backoff.wait(&running).await {
+                return;
+            }
+            match NativeAgent::new(node.agent_config.clone(), Arc::new(node.api.clone())) {
+                Ok(next) => {
+                    node.agents.send_replace(next);
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(error = line(&error), "the agent can't be started again")
+                }
+            }
         }
     }
 }

@@ -235,11 +235,8 @@ impl Staking {
     }
 
     pub(crate) fn token_request(&self) -> Result<TokenRequest, WorkerError> {
-        // On disk before anything is committed to it; kept if a former attempt made it.
-        let secret = match self.secret.read()? {
-            Some(secret) => secret,
-            None => self.secret.renew()?,
-        };
+        // On disk before anything is committed to it. A former token's secret is not used again.
+        let secret = self.secret.renew()?;
         Ok(TokenRequest {
             cluster: self.deployment.cluster()?,
             node_id: self.node.to_string(),

@@ -72,7 +72,7 @@ pub(super) async fn run(node: Arc<Node>, running: CancellationToken) {
 }
 
 fn state(node: &Node, sequence: u64) -> Heartbeat {
-    let health = node.agent.health();
+    let health = node.agent().health();
     Heartbeat {
         cluster: ObjectId(
             node.staking

@@ -2,28 +2,58 @@
 
 use std::sync::Arc;
 
-use rustls_pki_types::CertificateDer;
+use agent::node_api::PeerCheck;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
 use crate::error::line;
+use crate::retry::Backoff;
 
 pub(super) async fn run(node: Arc<Node>, listener: TcpListener, running: CancellationToken) {
     let config = node.credentials.load().serving_config(node.serving.clone());
-    match config {
-        Ok(config) => {
-            let allowed = Arc::new(|chain: &[CertificateDer<'_>]| {
-                let leaf = chain.first().map(|leaf| pki::parse_certificate(leaf));
-                matches!(leaf, Some(Ok(peer)) if peer.common_name == pki::CONTROL_PLANE)
-            });
-            let api = node.agent.node_api();
-            api.serve_tls(listener, Arc::new(config), allowed, running)
-                .await;
+    let (config, address) = match (config, listener.local_addr()) {
+        (Ok(config), Ok(address)) => (Arc::new(config), address),
+        (Err(error), _) => {
+            tracing::error!(
+                error = line(&error),
+                "the node API is not served on its port"
+            );
+            return;
         }
-        Err(error) => tracing::error!(
-            error = line(&error),
-            "the node API is not served on its port"
-        ),
+        (_, Err(error)) => {
+            tracing::error!(%error, "the node API is not served on its port");
+            return;
+        }
+    };
+    let mut next = Some(listener);
+    let mut backoff = Backoff::new();
+    while !running.is_cancelled() {
+        let Some(listener) = next.take() else {
+            match TcpListener::bind(address).await {
+                Ok(listener) => next = Some(listener),
+                Err(error) => {
+                    tracing::warn!(%error, %address, "the node API can't listen");
+                    backoff.wait(&running).await;
+                }
+            }
+            continue;
+        };
+        let allowed: PeerCheck = Arc::new(|chain| {
+            let leaf = chain.first().map(|leaf| pki::parse_certificate(leaf));
+            matches!(leaf, Some(Ok(peer)) if peer.common_name == pki::CONTROL_PLANE)
+        });
+        let (mut agents, this) = (node.agents.subscribe(), running.child_token());
+        let api = node.agent().node_api();
+        let served = api.serve_tls(listener, config.clone(), allowed, this.clone());
+        tokio::pin!(served);
+        tokio::select! {
+            () = &mut served => {}
+            _ = agents.changed() => {
+                this.cancel();
+                served.await;
+            }
+        }
+        backoff.reset();
     }
 }

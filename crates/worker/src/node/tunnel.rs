@@ -24,13 +24,19 @@ pub(super) async fn run(node: Arc<Node>, running: CancellationToken) {
             Ok(upgraded) => {
                 backoff.reset();
                 tracing::info!("the tunnel is open");
-                match tunnel::serve(
-                    TokioIo::new(upgraded),
-                    node.agent.node_api(),
-                    running.clone(),
-                )
-                .await
-                {
+                let (mut agents, this) = (node.agents.subscribe(), running.child_token());
+                let api = node.agent().node_api();
+                let served = tunnel::serve(TokioIo::new(upgraded), api, this.clone());
+                tokio::pin!(served);
+                let ended = tokio::select! {
+                    ended = &mut served => ended,
+                    _ = agents.changed() => {
+                        // The new agent's API goes through a new tunnel.
+                        this.cancel();
+                        served.await
+                    }
+                };
+                match ended {
                     Ok(()) => tracing::info!("the tunnel is closed"),
                     Err(error) => tracing::info!(%error, "the tunnel broke"),
                 }
