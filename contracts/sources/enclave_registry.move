@@ -42,6 +42,10 @@ const EUnknownEndpoint: u64 = 10;
 const ETextTooLong: u64 = 11;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 12;
+/// The public key is not 32 bytes.
+const EInvalidPublicKey: u64 = 13;
+/// The enclave is already revoked.
+const EAlreadyRevoked: u64 = 14;
 
 // === Kinds and bounds ===
 
@@ -52,6 +56,7 @@ const LONGEST_NAME: u64 = 63;
 const LONGEST_SOURCE: u64 = 256;
 const LONGEST_URL: u64 = 256;
 const KEY_HASH_LENGTH: u64 = 32;
+const PUBLIC_KEY_LENGTH: u64 = 32;
 const MOST_MEASUREMENTS: u64 = 64;
 const MOST_ENDPOINTS: u64 = 32;
 
@@ -94,6 +99,18 @@ public struct Endpoint has copy, drop, store {
     registered_at_ms: u64,
 }
 
+/// A control plane's signing key, made inside the TEE. Shared.
+public struct Enclave has key {
+    id: UID,
+    cluster_id: ID,
+    /// Ed25519.
+    public_key: vector<u8>,
+    measurement: vector<u8>,
+    kind: u8,
+    registered_at_ms: u64,
+    revoked: bool,
+}
+
 // === Events ===
 
 public struct ClusterCreated has copy, drop {
@@ -130,6 +147,21 @@ public struct EndpointRegistered has copy, drop {
 public struct EndpointRemoved has copy, drop {
     cluster_id: ID,
     url: String,
+    at_ms: u64,
+}
+
+public struct EnclaveRegistered has copy, drop {
+    enclave_id: ID,
+    cluster_id: ID,
+    public_key: vector<u8>,
+    measurement: vector<u8>,
+    kind: u8,
+    registered_at_ms: u64,
+}
+
+public struct EnclaveRevoked has copy, drop {
+    enclave_id: ID,
+    cluster_id: ID,
     at_ms: u64,
 }
 
@@ -279,6 +311,76 @@ public fun remove_endpoint(cap: &ClusterCap, cluster: &mut Cluster, url: String,
         at_ms: clock.timestamp_ms(),
     });
 }
+
+// === Signing keys ===
+
+/// Registers the signing key of an enclave that runs an allowed measurement. The result must be
+/// shared in the same transaction.
+public fun register_enclave(
+    cap: &ClusterCap,
+    cluster: &Cluster,
+    public_key: vector<u8>,
+    measurement: vector<u8>,
+    kind: u8,
+    clock: &Clock,
+    ctx: &mut TxContext,
+): Enclave {
+    cluster.check(cap);
+    assert!(public_key.length() == PUBLIC_KEY_LENGTH, EInvalidPublicKey);
+    assert!(cluster.is_allowed(kind, measurement), ENotApproved);
+    let enclave = Enclave {
+        id: object::new(ctx),
+        cluster_id: object::id(cluster),
+        public_key,
+        measurement,
+        kind,
+        registered_at_ms: clock.timestamp_ms(),
+        revoked: false,
+    };
+    event::emit(EnclaveRegistered {
+        enclave_id: object::id(&enclave),
+        cluster_id: enclave.cluster_id,
+        public_key,
+        measurement,
+        kind,
+        registered_at_ms: enclave.registered_at_ms,
+    });
+    enclave
+}
+
+/// Shares a new enclave.
+#[allow(lint(share_owned))]
+public fun share_enclave(enclave: Enclave) {
+    transfer::share_object(enclave);
+}
+
+/// Nothing that the key signed counts any longer.
+public fun revoke_enclave(
+    cap: &ClusterCap,
+    cluster: &Cluster,
+    enclave: &mut Enclave,
+    clock: &Clock,
+) {
+    cluster.check(cap);
+    assert!(enclave.cluster_id == object::id(cluster), EWrongCluster);
+    assert!(!enclave.revoked, EAlreadyRevoked);
+    enclave.revoked = true;
+    event::emit(EnclaveRevoked {
+        enclave_id: object::id(enclave),
+        cluster_id: enclave.cluster_id,
+        at_ms: clock.timestamp_ms(),
+    });
+}
+
+/// Whether what the enclave signs counts: it is of the cluster, not revoked, and its measurement is
+/// still allowed.
+public fun is_trusted(cluster: &Cluster, enclave: &Enclave): bool {
+    enclave.cluster_id == object::id(cluster) &&
+    !enclave.revoked &&
+    cluster.is_allowed(enclave.kind, enclave.measurement)
+}
+
+public fun public_key(enclave: &Enclave): vector<u8> { enclave.public_key }
 
 /// Hands the cluster to this version of the package and shuts the older ones out.
 public fun migrate(cap: &ClusterCap, cluster: &mut Cluster) {

@@ -196,6 +196,12 @@ public struct TreasuryWithdrawn has copy, drop {
     remaining: u64,
 }
 
+public struct TreasuryFunded has copy, drop {
+    pool_id: ID,
+    amount: u64,
+    balance: u64,
+}
+
 public struct PoolMigrated has copy, drop {
     pool_id: ID,
     version: u64,
@@ -346,13 +352,21 @@ public fun slash(
     reason: String,
     clock: &Clock,
 ) {
+    pool.take_from(stake, amount, reason, clock);
+}
+
+/// As `slash`, for the modules that have a right to it; what was taken.
+public(package) fun take_from(
+    pool: &mut StakingPool,
+    stake: &mut Stake,
+    amount: u64,
+    reason: String,
+    clock: &Clock,
+): u64 {
     assert!(pool.version == VERSION, EWrongVersion);
     assert!(amount > 0, EZeroAmount);
     assert!(reason.length() <= LONGEST_REASON, ETextTooLong);
-    assert!(
-        stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING,
-        ENotSlashable,
-    );
+    assert!(stake.is_slashable(), ENotSlashable);
     let held = stake.balance.value();
     let taken = amount.min(held);
     if (stake.status == STATUS_ACTIVE) {
@@ -375,6 +389,30 @@ public fun slash(
         status: stake.status,
         reason,
         at_ms: clock.timestamp_ms(),
+    });
+    taken
+}
+
+/// Pays a reward out of the treasury.
+public(package) fun pay(pool: &mut StakingPool, amount: u64): Balance<SUI> {
+    assert!(pool.version == VERSION, EWrongVersion);
+    event::emit(TreasuryWithdrawn {
+        pool_id: object::id(pool),
+        amount,
+        remaining: pool.treasury.value() - amount,
+    });
+    pool.treasury.split(amount)
+}
+
+/// Adds to the treasury.
+public(package) fun fund(pool: &mut StakingPool, balance: Balance<SUI>) {
+    assert!(pool.version == VERSION, EWrongVersion);
+    let amount = balance.value();
+    pool.treasury.join(balance);
+    event::emit(TreasuryFunded {
+        pool_id: object::id(pool),
+        amount,
+        balance: pool.treasury.value(),
     });
 }
 
@@ -447,6 +485,11 @@ public fun has_sufficient_stake(pool: &StakingPool, stake: &Stake, tier: u8): bo
 public fun minimum(pool: &StakingPool, tier: u8): u64 {
     assert!(tier < TIERS, EUnknownTier);
     pool.tiers[tier as u64].minimum
+}
+
+/// Whether there is anything to slash.
+public fun is_slashable(stake: &Stake): bool {
+    stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING
 }
 
 public fun owner(stake: &Stake): address { stake.owner }

@@ -9,6 +9,8 @@ use k3s_daas::enclave_registry::{
     ClusterCap,
     ClusterCreated,
     ClusterMigrated,
+    EnclaveRegistered,
+    EnclaveRevoked,
     EndpointRegistered,
     EndpointRemoved,
     MeasurementApproved,
@@ -284,5 +286,72 @@ fun a_full_list_of_endpoints_aborts() {
 fun removing_an_unknown_endpoint_aborts() {
     let (world, mut cluster, cap) = start();
     world.remove(&cap, &mut cluster, URL);
+    abort 0xdead
+}
+
+#[test]
+fun an_enclave_is_trusted_while_it_is_registered_and_its_measurement_allowed() {
+    let (mut world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    assert_eq!(enclave.public_key(), bytes(32, 9));
+    assert!(cluster.is_trusted(&enclave));
+    let (second, other) = world.cluster(b"away");
+    assert!(!second.is_trusted(&enclave));
+    world.retire(&cap, &mut cluster, 0, measurement(1));
+    assert!(!cluster.is_trusted(&enclave));
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    assert!(cluster.is_trusted(&enclave));
+    world.revoke_enclave(&cap, &cluster, &mut enclave);
+    assert!(!cluster.is_trusted(&enclave));
+    assert_eq!(events_by_type<EnclaveRegistered>().length(), 1);
+    assert_eq!(events_by_type<EnclaveRevoked>().length(), 1);
+    enclave.share_enclave();
+    destroy(second);
+    destroy(other);
+    finish(world, cluster, cap);
+}
+
+#[test, expected_failure(abort_code = enclave_registry::EInvalidPublicKey)]
+fun a_short_public_key_aborts() {
+    let (mut world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    let _enclave = world.enclave(&cap, &cluster, bytes(31, 9), measurement(1));
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = enclave_registry::ENotApproved)]
+fun an_enclave_that_runs_what_is_not_approved_aborts() {
+    let (mut world, cluster, cap) = start();
+    let _enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = enclave_registry::EWrongCluster)]
+fun registering_an_enclave_with_anothers_capability_aborts() {
+    let (mut world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    let (_second, other) = world.cluster(b"away");
+    let _enclave = world.enclave(&other, &cluster, bytes(32, 9), measurement(1));
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = enclave_registry::EWrongCluster)]
+fun revoking_anothers_enclave_aborts() {
+    let (mut world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    let (second, other) = world.cluster(b"away");
+    world.revoke_enclave(&other, &second, &mut enclave);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = enclave_registry::EAlreadyRevoked)]
+fun revoking_an_enclave_twice_aborts() {
+    let (mut world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
+    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    world.revoke_enclave(&cap, &cluster, &mut enclave);
+    world.revoke_enclave(&cap, &cluster, &mut enclave);
     abort 0xdead
 }

@@ -4,12 +4,14 @@
 #[test_only]
 module k3s_daas::fixture;
 
-use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap};
+use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap, Enclave};
 use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
+use k3s_daas::slashing::{Self, Case, Docket};
 use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
 use std::string::String;
 use std::unit_test::destroy;
 use sui::clock::{Self, Clock};
+use sui::balance;
 use sui::coin::{Self, Coin};
 use sui::sui::SUI;
 use sui::test_scenario;
@@ -20,6 +22,7 @@ public struct World {
     clock: Clock,
     pool: StakingPool,
     gateway: Gateway,
+    docket: Docket,
     admin: AdminCap,
     slash: SlashCap,
     transactions: u64,
@@ -30,6 +33,7 @@ public fun begin(): World {
     let mut scenario = test_scenario::begin(PUBLISHER);
     staking::init_for_testing(scenario.ctx());
     k8s_gateway::init_for_testing(scenario.ctx());
+    slashing::init_for_testing(scenario.ctx());
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000_000);
     scenario.next_tx(PUBLISHER);
@@ -37,6 +41,7 @@ public fun begin(): World {
         clock,
         pool: scenario.take_shared(),
         gateway: scenario.take_shared(),
+        docket: scenario.take_shared(),
         admin: scenario.take_from_sender(),
         slash: scenario.take_from_sender(),
         transactions: 1000,
@@ -64,6 +69,8 @@ public fun pool(world: &World): &StakingPool { &world.pool }
 public fun pool_mut(world: &mut World): &mut StakingPool { &mut world.pool }
 
 public fun gateway_mut(world: &mut World): &mut Gateway { &mut world.gateway }
+
+public fun docket_mut(world: &mut World): &mut Docket { &mut world.docket }
 
 public fun clock(world: &World): &Clock { &world.clock }
 
@@ -174,6 +181,164 @@ public fun register(
 public fun remove(world: &World, cap: &ClusterCap, cluster: &mut Cluster, url: vector<u8>) {
     enclave_registry::remove_endpoint(cap, cluster, url.to_string(), &world.clock);
 }
+
+public fun enclave(
+    world: &mut World,
+    cap: &ClusterCap,
+    cluster: &Cluster,
+    public_key: vector<u8>,
+    measurement: vector<u8>,
+): Enclave {
+    let mut ctx = world.ctx(PUBLISHER);
+    enclave_registry::register_enclave(
+        cap,
+        cluster,
+        public_key,
+        measurement,
+        0,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun revoke_enclave(
+    world: &World,
+    cap: &ClusterCap,
+    cluster: &Cluster,
+    enclave: &mut Enclave,
+) {
+    enclave_registry::revoke_enclave(cap, cluster, enclave, &world.clock);
+}
+
+// === Slashing ===
+
+/// Facts of a single failed node of ten, told now.
+public fun report(
+    world: &mut World,
+    stake: &Stake,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    signature: vector<u8>,
+): Case {
+    let now = world.now();
+    world.report_with(stake, cluster, enclave, 0, 1, now, signature, 100_000_000)
+}
+
+public fun report_with(
+    world: &mut World,
+    stake: &Stake,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    kind: u8,
+    failed: u64,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+    bond: u64,
+): Case {
+    let mut ctx = world.ctx(@0xEE);
+    let bond = coin::mint_for_testing<SUI>(bond, &mut ctx);
+    slashing::report(
+        &mut world.docket,
+        stake,
+        cluster,
+        enclave,
+        kind,
+        5,
+        6,
+        failed,
+        10,
+        bytes(32, 7),
+        timestamp_ms,
+        signature,
+        bond,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+/// A case of the kind and period, reported by 0xEE with the least bond.
+public fun case(
+    world: &mut World,
+    stake: &Stake,
+    cluster: &Cluster,
+    kind: u8,
+    period: u64,
+): Case {
+    let mut ctx = world.ctx(@0xEE);
+    slashing::case_for_testing(
+        &mut world.docket,
+        stake,
+        cluster,
+        kind,
+        period,
+        @0xEE,
+        balance::create_for_testing(100_000_000),
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun appeal(
+    world: &mut World,
+    case: &mut Case,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+) {
+    slashing::appeal(
+        &world.docket,
+        &mut world.pool,
+        case,
+        cluster,
+        enclave,
+        timestamp_ms,
+        signature,
+        &world.clock,
+    );
+}
+
+public fun execute(world: &mut World, case: &mut Case, stake: &mut Stake) {
+    let mut ctx = world.ctx(@0xCC);
+    slashing::execute(
+        &mut world.docket,
+        &mut world.pool,
+        case,
+        stake,
+        &world.clock,
+        &mut ctx,
+    );
+}
+
+public fun veto(world: &mut World, case: &mut Case) {
+    slashing::veto(&world.admin, &world.docket, &mut world.pool, case, &world.clock);
+}
+
+public fun set_rules(
+    world: &mut World,
+    evidence_window_ms: u64,
+    appeal_window_ms: u64,
+    bond: u64,
+    reporter_share: u64,
+    penalties: vector<u64>,
+    period_cap: u64,
+    correlated: u64,
+) {
+    slashing::set_rules(
+        &world.admin,
+        &mut world.docket,
+        &world.pool,
+        evidence_window_ms,
+        appeal_window_ms,
+        bond,
+        reporter_share,
+        penalties,
+        period_cap,
+        correlated,
+    );
+}
+
+public fun migrate_docket(world: &mut World) { slashing::migrate(&world.admin, &mut world.docket); }
 
 // === Tokens ===
 

@@ -94,4 +94,46 @@ pub mod enclave_registry {
     pub const TEXT_TOO_LONG: u64 = 11;
     /// The object already has the package's version.
     pub const NOT_AN_UPGRADE: u64 = 12;
+    /// The public key is not 32 bytes.
+    pub const INVALID_PUBLIC_KEY: u64 = 13;
+    /// The enclave is already revoked.
+    pub const ALREADY_REVOKED: u64 = 14;
+}
+
+/// Aborts of the module `slashing`.
+pub mod slashing {
+    /// The shared object belongs to another version of the package.
+    pub const WRONG_VERSION: u64 = 0;
+    /// No such kind of fault.
+    pub const UNKNOWN_KIND: u64 = 1;
+    /// The enclave is another cluster's, revoked, or runs what is no longer allowed.
+    pub const UNTRUSTED_ENCLAVE: u64 = 2;
+    /// The signature is not the enclave's over this statement.
+    pub const INVALID_SIGNATURE: u64 = 3;
+    /// The statement is from the future or older than the evidence window.
+    pub const STALE_EVIDENCE: u64 = 4;
+    /// The evidence was reported before.
+    pub const REPLAYED: u64 = 5;
+    /// The stake is not of the node tier.
+    pub const WRONG_TIER: u64 = 6;
+    /// The stake is withdrawn or slashed out.
+    pub const NOT_SLASHABLE: u64 = 7;
+    /// Too many nodes failed together.
+    pub const CORRELATED_OUTAGE: u64 = 8;
+    /// The bond is too small.
+    pub const BOND_TOO_SMALL: u64 = 9;
+    /// The case is executed or rejected.
+    pub const CLOSED: u64 = 10;
+    /// The appeal window is still open.
+    pub const APPEAL_OPEN: u64 = 11;
+    /// The appeal window is over.
+    pub const APPEAL_OVER: u64 = 12;
+    /// The stake is not the case's.
+    pub const WRONG_STAKE: u64 = 13;
+    /// The cluster is not the case's.
+    pub const WRONG_CLUSTER: u64 = 14;
+    /// A rule is out of its bounds.
+    pub const OUT_OF_BOUNDS: u64 = 15;
+    /// The object already has the package's version.
+    pub const NOT_AN_UPGRADE: u64 = 16;
 }

@@ -18,6 +18,9 @@ const TYPES: &[(&str, &[&str])] = &[
             "ClusterCap",
             "ClusterCreated",
             "ClusterMigrated",
+            "Enclave",
+            "EnclaveRegistered",
+            "EnclaveRevoked",
             "Endpoint",
             "EndpointRegistered",
             "EndpointRemoved",
@@ -41,6 +44,23 @@ const TYPES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "slashing",
+        &[
+            "AcquittalStatement",
+            "Case",
+            "CaseExecuted",
+            "CaseOpened",
+            "CaseRejected",
+            "Docket",
+            "DocketCreated",
+            "DocketMigrated",
+            "EvidenceStatement",
+            "Rules",
+            "RulesChanged",
+            "StakePeriod",
+        ],
+    ),
+    (
         "staking",
         &[
             "AdminCap",
@@ -54,6 +74,7 @@ const TYPES: &[(&str, &[&str])] = &[
             "TierChanged",
             "TierParams",
             "ToppedUp",
+            "TreasuryFunded",
             "TreasuryWithdrawn",
             "UnbondingChanged",
             "UnstakeRequested",
@@ -200,7 +221,10 @@ mod tests {
         let id = Address::new([0xab; 32]);
         let package = package(id, 1);
         let names: Vec<&str> = package.modules.keys().map(|name| name.as_str()).collect();
-        assert_eq!(names, ["enclave_registry", "k8s_gateway", "staking"]);
+        assert_eq!(
+            names,
+            ["enclave_registry", "k8s_gateway", "slashing", "staking"]
+        );
         for (name, bytes) in &package.modules {
             assert_eq!(bytes[..4], [0xa1, 0x1c, 0xeb, 0x0b], "{name:?}");
             let found = bytes.windows(32).filter(|w| *w == id.inner()).count();

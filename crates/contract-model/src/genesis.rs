@@ -5,6 +5,7 @@ use sui_sdk_types::{Address, Digest, Event, Identifier, Object, ObjectData, Owne
 use crate::bytecode;
 use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
 use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
+use crate::layout::slashing::{Docket, DocketCreated, Rules};
 use crate::layout::staking::{
     AdminCap, PoolCreated, SlashCap, StakingPool, TierChanged, TierParams, UnbondingChanged,
 };
@@ -50,6 +51,8 @@ pub struct Genesis {
     pub pool: Address,
     /// The shared `k8s_gateway::Gateway`.
     pub gateway: Address,
+    /// The shared `slashing::Docket`.
+    pub docket: Address,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.
@@ -103,6 +106,19 @@ impl Parameters {
     }
 }
 
+/// The rules of slashing that `init` sets.
+fn default_rules() -> Rules {
+    Rules {
+        evidence_window_ms: 3 * DAY_MS,
+        appeal_window_ms: 7 * DAY_MS,
+        bond: MIST_PER_SUI / 10,
+        reporter_share: 500,
+        penalties: vec![100, 5_000, 1_000, 500],
+        period_cap: 5_000,
+        correlated: 2_000,
+    }
+}
+
 /// The world in which the package has just been published by `config.publisher`, the parameters
 /// set and the funds handed out.
 ///
@@ -118,6 +134,9 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     let gateway = fresh();
     let nodes = fresh();
     let stakes = fresh();
+    let docket = fresh();
+    let seen = fresh();
+    let taken = fresh();
     let upgrade_cap = fresh();
 
     let defaults = Parameters::default();
@@ -134,6 +153,10 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     });
     events.push(&GatewayCreated {
         gateway_id: gateway,
+    });
+    events.push(&DocketCreated {
+        docket_id: docket,
+        rules: default_rules(),
     });
     for (tier, (old, new)) in (0u8..).zip(defaults.tiers.iter().zip(&wanted.tiers)) {
         if old != new {
@@ -210,6 +233,19 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
             shared,
         ),
         object(
+            Docket::tag(package),
+            false,
+            encode(&Docket {
+                id: docket,
+                version: PACKAGE_VERSION,
+                rules: default_rules(),
+                seen: Table { id: seen, size: 0 },
+                taken: Table { id: taken, size: 0 },
+                cases_opened: 0,
+            }),
+            shared,
+        ),
+        object(
             upgrade_cap_tag(),
             true,
             encode(&UpgradeCap {
@@ -249,6 +285,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         package,
         pool,
         gateway,
+        docket,
         admin_cap,
         slash_cap,
         upgrade_cap,

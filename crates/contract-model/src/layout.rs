@@ -8,6 +8,7 @@
 pub mod enclave_registry;
 pub mod framework;
 pub mod k8s_gateway;
+pub mod slashing;
 pub mod staking;
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -2,6 +2,7 @@
 
 mod enclave_registry;
 mod k8s_gateway;
+mod slashing;
 mod staking;
 
 use sui_sdk_types::Address;
@@ -51,6 +52,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "k8s_gateway",
         functions: k8s_gateway::FUNCTIONS,
+    },
+    Module {
+        name: "slashing",
+        functions: slashing::FUNCTIONS,
     },
     Module {
         name: "staking",

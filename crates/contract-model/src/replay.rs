@@ -15,14 +15,15 @@ use std::fmt::Write as _;
 
 use sui_sdk_types::{
     Address, ExecutionError, ExecutionStatus, Input, ObjectReference, Owner,
-    ProgrammableTransaction, SharedInput,
+    ProgrammableTransaction, SharedInput, TypeTag,
 };
 
 use crate::execute::{Gas, InputError, execute};
 use crate::genesis::{GenesisConfig, Parameters, genesis};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
-use crate::layout::{MoveType, enclave_registry, k8s_gateway, staking};
+use crate::layout::slashing::StakePeriod;
+use crate::layout::{MoveType, enclave_registry, k8s_gateway, slashing, staking};
 use crate::log::{LogEntry, LogError};
 use crate::types::coin_object;
 use crate::world::World;
@@ -215,6 +216,13 @@ fn final_state(world: &World) -> Vec<String> {
     let claims = field_tag(name_tag.clone().into(), Claim::tag(package).into());
     let held = field_tag(id_tag().into(), name_tag.into());
     let gateway = world.gateway().map_or(Address::ZERO, |gateway| gateway.id);
+    let docket = world
+        .views::<slashing::Docket>()
+        .first()
+        .map_or(Address::ZERO, |docket| docket.id);
+    let digest: TypeTag = TypeTag::Vector(Box::new(TypeTag::U8));
+    let seen = field_tag(digest, id_tag().into());
+    let taken = field_tag(StakePeriod::tag(package).into(), TypeTag::U64);
     let mut lines = Vec::new();
     for object in world.objects() {
         let Some(data) = object.as_struct() else {
@@ -239,6 +247,25 @@ fn final_state(world: &World) -> Vec<String> {
                 id(gateway),
                 id(field.name),
                 bytes(&crate::types::encode(&field.value)),
+            ));
+        } else if *tag == seen
+            && let Ok(field) = bcs::from_bytes::<Field<Vec<u8>, Address>>(contents)
+        {
+            lines.push(format!(
+                "same_case(s, {}, {}, {});",
+                id(docket),
+                bytes(&field.name),
+                id(field.value),
+            ));
+        } else if *tag == taken
+            && let Ok(field) = bcs::from_bytes::<Field<StakePeriod, u64>>(contents)
+        {
+            lines.push(format!(
+                "same_taken(s, {}, {}, {}, {});",
+                id(docket),
+                id(field.name.stake_id),
+                field.name.period,
+                field.value,
             ));
         } else if *tag.address() == package {
             let type_ = format!("{}::{}", tag.module().as_str(), tag.name().as_str());
@@ -309,6 +336,7 @@ fn module(
     let types = [
         enclave_registry::Cluster::MODULE,
         k8s_gateway::Gateway::MODULE,
+        slashing::Docket::MODULE,
         staking::Stake::MODULE,
     ]
     .map(|module| format!("use k3s_daas::{module};\n"))
@@ -333,6 +361,7 @@ fun begin(): Scenario {{
     let ctx = &mut tx_context::new(@{publisher}, {digest}, 0, 0, 1);
     staking::init_for_testing(ctx);
     k8s_gateway::init_for_testing(ctx);
+    slashing::init_for_testing(ctx);
     s.next_tx(@{publisher});
     let admin = s.take_from_sender<staking::AdminCap>();
     let mut pool = s.take_shared<staking::StakingPool>();
@@ -380,6 +409,20 @@ fun same_name(s: &mut Scenario, gateway: ID, stake: ID, expected: vector<u8>) {{
     s.next_tx(@0x0);
     let object = s.take_shared_by_id<k8s_gateway::Gateway>(gateway);
     same(bcs::to_bytes(&object.held_for_testing(stake)), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_case(s: &mut Scenario, docket: ID, evidence: vector<u8>, expected: ID) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<slashing::Docket>(docket);
+    assert!(object.seen_for_testing(evidence) == expected, 1_000_005);
+    test_scenario::return_shared(object);
+}}
+
+fun same_taken(s: &mut Scenario, docket: ID, stake: ID, period: u64, expected: u64) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<slashing::Docket>(docket);
+    assert!(object.taken_for_testing(stake, period) == expected, 1_000_006);
     test_scenario::return_shared(object);
 }}
 

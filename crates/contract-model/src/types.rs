@@ -18,6 +18,7 @@ pub(crate) enum Ty {
     String,
     Bytes,
     OptionBytes,
+    U64s,
     /// `Coin<SUI>`.
     Coin,
     /// `Clock`.
@@ -89,7 +90,8 @@ impl Abilities {
                 }
                 ("staking", "StakingPool" | "Stake")
                 | ("k8s_gateway", "Gateway" | "SealToken")
-                | ("enclave_registry", "Cluster") => Self::KEY_ONLY,
+                | ("enclave_registry", "Cluster" | "Enclave")
+                | ("slashing", "Docket" | "Case") => Self::KEY_ONLY,
                 _ => Self::PRIMITIVE,
             };
         }
@@ -123,6 +125,7 @@ impl Ty {
                 vec![TypeTag::Vector(Box::new(TypeTag::U8))],
             )
             .into(),
+            Self::U64s => TypeTag::Vector(Box::new(TypeTag::U64)),
             Self::Coin => StructTag::gas_coin().into(),
             Self::Clock => framework::clock_tag().into(),
             Self::Package(module, name) => struct_tag(package, module, name).into(),
@@ -141,6 +144,7 @@ impl Ty {
             Self::String => bcs::from_bytes::<String>(bytes).is_ok(),
             Self::Bytes => bcs::from_bytes::<Vec<u8>>(bytes).is_ok(),
             Self::OptionBytes => bcs::from_bytes::<Option<Vec<u8>>>(bytes).is_ok(),
+            Self::U64s => bcs::from_bytes::<Vec<u64>>(bytes).is_ok(),
             Self::Coin | Self::Clock | Self::Package(..) | Self::Param => return None,
         })
     }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sui_sdk_types::{Address, Event, Identifier, StructTag, TypeTag};
 
 use super::TxContext;
-use crate::layout::framework::{Field, Table, field_tag};
+use crate::layout::framework::{Coin, Field, Table, field_tag};
 use crate::layout::{MoveEvent, MoveObject};
 use crate::types::{Abilities, Ty, encode};
 use crate::world::World;
@@ -286,6 +286,16 @@ impl<'a> Call<'a> {
         };
         self.state.place(id, placed);
         Ok(())
+    }
+
+    /// `transfer::public_transfer` of a new SUI coin.
+    pub(crate) fn send_coin(&mut self, coin: &Coin, recipient: Address) {
+        let placed = Placed {
+            destination: Destination::Address(recipient),
+            tag: StructTag::gas_coin(),
+            contents: encode(coin),
+        };
+        self.state.place(coin.id, placed);
     }
 
     /// The value of `key` in `table`, if it is there.

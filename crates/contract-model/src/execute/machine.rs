@@ -576,6 +576,7 @@ fn pure_type(tag: &TypeTag, package: Address) -> Option<Ty> {
         Ty::String,
         Ty::Bytes,
         Ty::OptionBytes,
+        Ty::U64s,
     ]
     .into_iter()
     .find(|ty| ty.tag(package, None).as_ref() == Some(tag))

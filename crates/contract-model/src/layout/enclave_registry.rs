@@ -70,6 +70,46 @@ pub struct Endpoint {
     pub registered_at_ms: u64,
 }
 
+/// A control plane's signing key, made inside the TEE. Shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enclave {
+    /// The object's id.
+    pub id: Address,
+    /// Its cluster.
+    pub cluster_id: Address,
+    /// The Ed25519 public key.
+    pub public_key: Vec<u8>,
+    /// What it runs.
+    pub measurement: Vec<u8>,
+    /// One of the `KIND_` constants.
+    pub kind: u8,
+    /// When it was registered, in Unix milliseconds.
+    pub registered_at_ms: u64,
+    /// Nothing that it signed counts.
+    pub revoked: bool,
+}
+
+/// An enclave's signing key was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct EnclaveRegistered {
+    pub enclave_id: Address,
+    pub cluster_id: Address,
+    pub public_key: Vec<u8>,
+    pub measurement: Vec<u8>,
+    pub kind: u8,
+    pub registered_at_ms: u64,
+}
+
+/// An enclave's signing key was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct EnclaveRevoked {
+    pub enclave_id: Address,
+    pub cluster_id: Address,
+    pub at_ms: u64,
+}
+
 /// A cluster was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -131,10 +171,10 @@ pub struct ClusterMigrated {
 }
 
 super::move_types!("enclave_registry":
-    objects { Cluster, ClusterCap }
+    objects { Cluster, ClusterCap, Enclave }
     events {
         ClusterCreated, MeasurementApproved, MeasurementRetired, EndpointRegistered,
-        EndpointRemoved, ClusterMigrated,
+        EndpointRemoved, ClusterMigrated, EnclaveRegistered, EnclaveRevoked,
     }
     values { Measurement, Endpoint }
 );

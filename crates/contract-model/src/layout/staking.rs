@@ -169,13 +169,22 @@ pub struct Slashed {
     pub at_ms: u64,
 }
 
-/// Governance took MIST out of the treasury.
+/// MIST went out of the treasury: to governance, or as a reporter's reward.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct TreasuryWithdrawn {
     pub pool_id: Address,
     pub amount: u64,
     pub remaining: u64,
+}
+
+/// MIST came into the treasury that was not slashed from a stake: a forfeited bond.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TreasuryFunded {
+    pub pool_id: Address,
+    pub amount: u64,
+    pub balance: u64,
 }
 
 /// The pool was handed to a new version of the package.
@@ -190,7 +199,7 @@ super::move_types!("staking":
     objects { AdminCap, SlashCap, StakingPool, Stake }
     events {
         PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn, PoolMigrated,
+        Slashed, TreasuryWithdrawn, TreasuryFunded, PoolMigrated,
     }
     values { TierParams }
 );

@@ -7,8 +7,9 @@ use super::{Function, PACKAGE_VERSION};
 use crate::abort::enclave_registry as code;
 use crate::execute::call::{Call, Failure, Returns};
 use crate::layout::enclave_registry::{
-    Cluster, ClusterCap, ClusterCreated, ClusterMigrated, Endpoint, EndpointRegistered,
-    EndpointRemoved, Measurement, MeasurementApproved, MeasurementRetired,
+    Cluster, ClusterCap, ClusterCreated, ClusterMigrated, Enclave, EnclaveRegistered,
+    EnclaveRevoked, Endpoint, EndpointRegistered, EndpointRemoved, Measurement,
+    MeasurementApproved, MeasurementRetired,
 };
 use crate::layout::framework::Clock;
 use crate::types::{Ty, encode};
@@ -17,11 +18,13 @@ const KINDS: u8 = 6;
 const LONGEST_NAME: usize = 63;
 const LONGEST_SOURCE: usize = 256;
 const LONGEST_URL: usize = 256;
+const PUBLIC_KEY_LENGTH: usize = 32;
 const KEY_HASH_LENGTH: usize = 32;
 const MOST_MEASUREMENTS: usize = 64;
 const MOST_ENDPOINTS: usize = 32;
 
 const CLUSTER: Ty = Ty::Package("enclave_registry", "Cluster");
+const ENCLAVE: Ty = Ty::Package("enclave_registry", "Enclave");
 const CAP: Ty = Ty::Package("enclave_registry", "ClusterCap");
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -38,6 +41,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Value(Ty::U8), Ref(Ty::Clock)
     ) -> []),
     function!(remove_endpoint(Ref(CAP), Mut(CLUSTER), Value(Ty::String), Ref(Ty::Clock)) -> []),
+    function!(register_enclave(
+        Ref(CAP), Ref(CLUSTER), Value(Ty::Bytes), Value(Ty::Bytes), Value(Ty::U8), Ref(Ty::Clock)
+    ) ctx -> [ENCLAVE]),
+    function!(share_enclave(Value(ENCLAVE)) -> []),
+    function!(revoke_enclave(Ref(CAP), Ref(CLUSTER), Mut(ENCLAVE), Ref(Ty::Clock)) -> []),
+    function!(is_trusted(Ref(CLUSTER), Ref(ENCLAVE)) -> [Ty::Bool]),
+    function!(public_key(Ref(ENCLAVE)) -> [Ty::Bytes]),
     function!(migrate(Ref(CAP), Mut(CLUSTER)) -> []),
     function!(is_allowed(Ref(CLUSTER), Value(Ty::U8), Value(Ty::Bytes)) -> [Ty::Bool]),
     function!(name(Ref(CLUSTER)) -> [Ty::String]),
@@ -184,6 +194,76 @@ fn remove_endpoint(call: &mut Call<'_>) -> Returns {
     });
     call.set(1, &cluster)?;
     Ok(vec![])
+}
+
+fn register_enclave(call: &mut Call<'_>) -> Returns {
+    let cluster = governed(call)?;
+    let public_key: Vec<u8> = call.get(2)?;
+    let measurement: Vec<u8> = call.get(3)?;
+    let kind: u8 = call.get(4)?;
+    let now = call.get::<Clock>(5)?.timestamp_ms;
+    call.assert(
+        public_key.len() == PUBLIC_KEY_LENGTH,
+        code::INVALID_PUBLIC_KEY,
+    )?;
+    call.assert(allows(&cluster, kind, &measurement), code::NOT_APPROVED)?;
+    let enclave = Enclave {
+        id: call.fresh_id(),
+        cluster_id: cluster.id,
+        public_key: public_key.clone(),
+        measurement: measurement.clone(),
+        kind,
+        registered_at_ms: now,
+        revoked: false,
+    };
+    call.emit(&EnclaveRegistered {
+        enclave_id: enclave.id,
+        cluster_id: cluster.id,
+        public_key,
+        measurement,
+        kind,
+        registered_at_ms: now,
+    });
+    Ok(vec![encode(&enclave)])
+}
+
+fn share_enclave(call: &mut Call<'_>) -> Returns {
+    let enclave: Enclave = call.get(0)?;
+    call.share(&enclave)?;
+    Ok(vec![])
+}
+
+fn revoke_enclave(call: &mut Call<'_>) -> Returns {
+    let cluster = governed(call)?;
+    let mut enclave: Enclave = call.get(2)?;
+    let now = call.get::<Clock>(3)?.timestamp_ms;
+    call.assert(enclave.cluster_id == cluster.id, code::WRONG_CLUSTER)?;
+    call.assert(!enclave.revoked, code::ALREADY_REVOKED)?;
+    enclave.revoked = true;
+    call.emit(&EnclaveRevoked {
+        enclave_id: enclave.id,
+        cluster_id: cluster.id,
+        at_ms: now,
+    });
+    call.set(2, &enclave)?;
+    Ok(vec![])
+}
+
+fn is_trusted(call: &mut Call<'_>) -> Returns {
+    let cluster: Cluster = call.get(0)?;
+    let enclave: Enclave = call.get(1)?;
+    Ok(vec![encode(&trusts(&cluster, &enclave))])
+}
+
+fn public_key(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Enclave>(0)?.public_key)])
+}
+
+/// `is_trusted`, for the other modules too.
+pub(super) fn trusts(cluster: &Cluster, enclave: &Enclave) -> bool {
+    enclave.cluster_id == cluster.id
+        && !enclave.revoked
+        && allows(cluster, enclave.kind, &enclave.measurement)
 }
 
 fn migrate(call: &mut Call<'_>) -> Returns {

@@ -8,7 +8,7 @@ use crate::layout::framework::{Clock, Coin};
 use crate::layout::staking::{
     PoolMigrated, STATUS_ACTIVE, STATUS_SLASHED_OUT, STATUS_UNBONDING, STATUS_WITHDRAWN, Slashed,
     Stake, Staked, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER, TierChanged, TierParams,
-    ToppedUp, TreasuryWithdrawn, UnbondingChanged, UnstakeRequested, Withdrawn,
+    ToppedUp, TreasuryFunded, TreasuryWithdrawn, UnbondingChanged, UnstakeRequested, Withdrawn,
 };
 use crate::types::{Ty, encode};
 
@@ -67,6 +67,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(migrate(Ref(ADMIN_CAP), Mut(POOL)) -> []),
     function!(has_sufficient_stake(Ref(POOL), Ref(STAKE), Value(Ty::U8)) -> [Ty::Bool]),
     function!(minimum(Ref(POOL), Value(Ty::U8)) -> [Ty::U64]),
+    Function {
+        name: "is_slashable",
+        body: is_slashable_view,
+        ..function!(is_slashable_view(Ref(STAKE)) -> [Ty::Bool])
+    },
     function!(owner(Ref(STAKE)) -> [Ty::Address]),
     function!(tier(Ref(STAKE)) -> [Ty::U8]),
     function!(status(Ref(STAKE)) -> [Ty::U8]),
@@ -198,13 +203,29 @@ fn slash(call: &mut Call<'_>) -> Returns {
     let amount: u64 = call.get(3)?;
     let reason: String = call.get(4)?;
     let now = call.get::<Clock>(5)?.timestamp_ms;
-    call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
-    call.assert(amount > 0, code::ZERO_AMOUNT)?;
-    call.assert(reason.len() <= LONGEST_REASON, code::TEXT_TOO_LONG)?;
-    call.assert(
-        stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING,
-        code::NOT_SLASHABLE,
-    )?;
+    take_from(call, &mut pool, &mut stake, amount, reason, now)?;
+    call.set(1, &pool)?;
+    call.set(2, &stake)?;
+    Ok(vec![])
+}
+
+/// `take_from`, for the other modules too.
+pub(super) fn take_from(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    stake: &mut Stake,
+    amount: u64,
+    reason: String,
+    now: u64,
+) -> Result<u64, Failure> {
+    let check = |condition: bool, code| match condition {
+        true => Ok(()),
+        false => Err(call.abort_in("staking", code)),
+    };
+    check(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    check(amount > 0, code::ZERO_AMOUNT)?;
+    check(reason.len() <= LONGEST_REASON, code::TEXT_TOO_LONG)?;
+    check(is_slashable(stake), code::NOT_SLASHABLE)?;
     let held = stake.balance;
     let taken = amount.min(held);
     if stake.status == STATUS_ACTIVE {
@@ -229,9 +250,51 @@ fn slash(call: &mut Call<'_>) -> Returns {
         reason,
         at_ms: now,
     });
-    call.set(1, &pool)?;
-    call.set(2, &stake)?;
-    Ok(vec![])
+    Ok(taken)
+}
+
+/// `pay`: MIST out of the treasury.
+pub(super) fn pay(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    amount: u64,
+) -> Result<u64, Failure> {
+    if pool.version != PACKAGE_VERSION {
+        return Err(call.abort_in("staking", code::WRONG_VERSION));
+    }
+    pool.treasury = sub(pool.treasury, amount)?;
+    call.emit(&TreasuryWithdrawn {
+        pool_id: pool.id,
+        amount,
+        remaining: pool.treasury,
+    });
+    Ok(amount)
+}
+
+/// `fund`: MIST into the treasury.
+pub(super) fn fund(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    amount: u64,
+) -> Result<(), Failure> {
+    if pool.version != PACKAGE_VERSION {
+        return Err(call.abort_in("staking", code::WRONG_VERSION));
+    }
+    pool.treasury = add(pool.treasury, amount)?;
+    call.emit(&TreasuryFunded {
+        pool_id: pool.id,
+        amount,
+        balance: pool.treasury,
+    });
+    Ok(())
+}
+
+pub(super) fn is_slashable(stake: &Stake) -> bool {
+    stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING
+}
+
+fn is_slashable_view(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&is_slashable(&call.get::<Stake>(0)?))])
 }
 
 fn set_tier(call: &mut Call<'_>) -> Returns {

@@ -451,6 +451,11 @@ fn literal(ty: Ty, contents: &[u8]) -> Written<String> {
                 None => "option::none()".to_owned(),
             }
         }
+        Ty::U64s => {
+            let numbers: Vec<u64> = bcs::from_bytes(contents).map_err(|_| INVALID)?;
+            let numbers: Vec<String> = numbers.iter().map(|n| format!("{n}u64")).collect();
+            format!("vector[{}]", numbers.join(", "))
+        }
         Ty::Coin | Ty::Clock | Ty::Package(..) | Ty::Param => return Err(INVALID),
     })
 }

@@ -1,15 +1,16 @@
 //! The model and the Move package agree: logs that the model executes are replayed by Sui's compiler
 //! and Move VM, and state, events and aborts compared.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use contract_model::replay::{MoveTest, move_test};
 use contract_model::{GenesisConfig, Parameters};
-use sui_sdk_types::Digest;
+use sui_sdk_types::{Command as Command_, Digest};
 
 use crate::history::{History, PEOPLE};
-use crate::support::{SUI, address};
+use crate::support::{SUI, abort, address};
 
 fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
@@ -115,4 +116,31 @@ fn a_wrong_model_is_found() {
     let output = run_move(&replay(&history).source);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("aborted with code 1000000"));
+}
+
+/// The histories are worth replaying: over some of them every function that changes anything
+/// succeeds and every abort code is met, those apart that no history can lead to.
+#[test]
+fn random_histories_reach_every_function_and_abort() {
+    let (mut called, mut aborted) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
+    for seed in 0..40 {
+        let mut history = History::new(seed);
+        for _ in 0..300 {
+            history.step();
+            let (Some(act), Some(entry)) = (history.last.take(), history.log.last()) else {
+                continue;
+            };
+            let transaction = entry.decode().unwrap();
+            let calls = transaction.commands.iter().filter_map(|command| match command {
+                Command_::MoveCall(call) => Some(format!("{}::{}", call.module.as_str(), call.function.as_str())),
+                _ => None,
+            });
+            if act.outcome.is_success() {
+                calls.for_each(|call| *called.entry(call).or_default() += 1);
+            } else if let Some((module, code)) = abort(&act.outcome) {
+                *aborted.entry((module, code)).or_insert(0) += 1;
+            }
+        }
+    }
+    println!("{called:#?} {aborted:#?}");
 }

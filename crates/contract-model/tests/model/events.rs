@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use contract_model::World;
 use contract_model::layout::enclave_registry as registry;
 use contract_model::layout::k8s_gateway as gateway;
-use contract_model::layout::staking;
 use contract_model::layout::{MoveEvent, MoveType};
+use contract_model::layout::{slashing, staking};
 use sui_sdk_types::{Address, Event};
 
 /// All objects of the package, from the events so far.
@@ -16,11 +16,13 @@ pub struct Rebuilt {
     pub stakes: BTreeMap<Address, staking::Stake>,
     pub tokens: BTreeMap<Address, gateway::SealToken>,
     pub clusters: BTreeMap<Address, registry::Cluster>,
+    pub enclaves: BTreeMap<Address, registry::Enclave>,
+    pub rules: Option<slashing::Rules>,
+    pub cases: BTreeMap<Address, slashing::Case>,
 }
 
 fn decode<E: MoveEvent>(event: &Event) -> Option<E> {
-    let same = event.type_.name().as_str() == E::NAME && event.module.as_str() == E::MODULE;
-    same.then(|| bcs::from_bytes(&event.contents).unwrap())
+    E::is(&event.type_, *event.type_.address()).then(|| bcs::from_bytes(&event.contents).unwrap())
 }
 
 impl Rebuilt {
@@ -38,6 +40,12 @@ impl Rebuilt {
             stakes: by_id(world),
             tokens: by_id(world),
             clusters: by_id(world),
+            enclaves: by_id(world),
+            rules: by_id::<slashing::Docket>(world)
+                .into_values()
+                .next()
+                .map(|docket| docket.rules),
+            cases: by_id(world),
         }
     }
 
@@ -51,7 +59,10 @@ impl Rebuilt {
 
     /// Takes an event in. An event of an unknown type is an error.
     pub fn apply(&mut self, event: &Event) {
-        let known = self.staking(event) || self.gateway(event) || self.registry(event);
+        let known = self.staking(event)
+            || self.gateway(event)
+            || self.registry(event)
+            || self.slashing(event);
         assert!(known, "unknown event {}", event.type_);
     }
 
@@ -124,6 +135,8 @@ impl Rebuilt {
             pool.treasury += e.amount;
         } else if let Some(e) = decode::<staking::TreasuryWithdrawn>(event) {
             self.pool().treasury = e.remaining;
+        } else if let Some(e) = decode::<staking::TreasuryFunded>(event) {
+            self.pool().treasury = e.balance;
         } else {
             return false;
         }
@@ -211,9 +224,55 @@ impl Rebuilt {
                 Some(known) => *known = endpoint,
                 None => cluster.endpoints.push(endpoint),
             }
+        } else if let Some(e) = decode::<registry::EnclaveRegistered>(event) {
+            let enclave = registry::Enclave {
+                id: e.enclave_id,
+                cluster_id: e.cluster_id,
+                public_key: e.public_key,
+                measurement: e.measurement,
+                kind: e.kind,
+                registered_at_ms: e.registered_at_ms,
+                revoked: false,
+            };
+            self.enclaves.insert(e.enclave_id, enclave);
+        } else if let Some(e) = decode::<registry::EnclaveRevoked>(event) {
+            self.enclaves.get_mut(&e.enclave_id).unwrap().revoked = true;
         } else if let Some(e) = decode::<registry::EndpointRemoved>(event) {
             let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
             cluster.endpoints.retain(|endpoint| endpoint.url != e.url);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn slashing(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<slashing::DocketCreated>(event) {
+            self.rules = Some(e.rules);
+        } else if let Some(e) = decode::<slashing::RulesChanged>(event) {
+            self.rules = Some(e.rules);
+        } else if let Some(e) = decode::<slashing::CaseOpened>(event) {
+            let case = slashing::Case {
+                id: e.case_id,
+                stake_id: e.stake_id,
+                cluster_id: e.cluster_id,
+                kind: e.kind,
+                period: e.period,
+                evidence: e.evidence,
+                reporter: e.reporter,
+                bond: e.bond,
+                penalty: e.penalty,
+                reported_at_ms: e.reported_at_ms,
+                appeal_until_ms: e.appeal_until_ms,
+                status: slashing::CASE_PENDING,
+            };
+            self.cases.insert(e.case_id, case);
+        } else if let Some(e) = decode::<slashing::CaseExecuted>(event) {
+            let case = self.cases.get_mut(&e.case_id).unwrap();
+            (case.status, case.bond) = (slashing::CASE_EXECUTED, 0);
+        } else if let Some(e) = decode::<slashing::CaseRejected>(event) {
+            let case = self.cases.get_mut(&e.case_id).unwrap();
+            (case.status, case.bond) = (slashing::CASE_REJECTED, 0);
         } else {
             return false;
         }

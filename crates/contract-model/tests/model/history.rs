@@ -1,6 +1,11 @@
 //! Random histories: valid and invalid calls of several senders while time passes.
 
+use contract_model::layout::enclave_registry::Enclave;
+use contract_model::layout::slashing::{
+    AcquittalStatement, Case, EvidenceStatement, INTENT_ACQUITTAL, INTENT_EVIDENCE,
+};
 use contract_model::{Gas, LogEntry, Outcome, Parameters, World, execute};
+use ed25519_dalek::{Signer as _, SigningKey};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,11 +26,30 @@ pub struct History {
     pub stakes: Vec<Address>,
     pub tokens: Vec<Address>,
     pub clusters: Vec<(Address, Address, Address)>,
+    pub enclaves: Vec<Address>,
+    pub cases: Vec<Address>,
+    /// The arguments of reports made, to be made again.
+    reports: Vec<Report>,
     /// The last transaction that was executed.
     pub last: Option<Act>,
     /// MIST taken for gas so far.
     pub charged: u64,
     rng: StdRng,
+}
+
+/// The arguments of a report of evidence.
+#[derive(Clone)]
+struct Report {
+    stake: Address,
+    cluster: Address,
+    enclave: Address,
+    statement: EvidenceStatement,
+    signature: Vec<u8>,
+}
+
+/// The key of an enclave: whoever registers one chooses one of four.
+fn enclave_key(number: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number; 32])
 }
 
 /// An executed transaction: its sender, the world before it, what it did, and when.
@@ -45,6 +69,9 @@ impl History {
             stakes: Vec::new(),
             tokens: Vec::new(),
             clusters: Vec::new(),
+            enclaves: Vec::new(),
+            cases: Vec::new(),
+            reports: Vec::new(),
             last: None,
             charged: 0,
             rng: StdRng::seed_from_u64(seed),
@@ -133,7 +160,7 @@ impl History {
         self.last = None;
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..22) {
+        match self.rng.random_range(0..32) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -147,7 +174,13 @@ impl History {
             16..=17 => self.slash(),
             18 => self.govern(),
             19 => self.create_cluster(),
-            _ => self.cluster_act(),
+            20..=22 => self.cluster_act(),
+            23 => self.register_enclave(),
+            24 => self.revoke_enclave(),
+            25..=27 => self.report(),
+            28 => self.appeal(),
+            29..=30 => self.execute_case(),
+            _ => self.govern_cases(),
         }
     }
 
@@ -163,6 +196,8 @@ impl History {
             match name.as_str() {
                 "Stake" => self.stakes.push(*id),
                 "SealToken" => self.tokens.push(*id),
+                "Enclave" => self.enclaves.push(*id),
+                "Case" => self.cases.push(*id),
                 _ => {}
             }
         }
@@ -493,6 +528,255 @@ impl History {
                     arguments.extend([ptb.pure(&url), ptb.clock()]);
                     ptb.call("enclave_registry", "remove_endpoint", arguments);
                 }
+            }
+        });
+    }
+
+    fn register_enclave(&mut self) {
+        let clusters = self.clusters.clone();
+        let Some((cluster, cap, owner)) = clusters.choose(&mut self.rng).copied() else {
+            return self.create_cluster();
+        };
+        let sender = self.mostly(Some(owner));
+        let mut key = enclave_key(self.rng.random_range(0..4))
+            .verifying_key()
+            .to_bytes()
+            .to_vec();
+        key.truncate(self.pick(&[32, 32, 32, 31]));
+        // Approved on the way, where it isn't.
+        let measurement = vec![self.pick(&[1u8, 1, 2]); 48];
+        let known = self.chain.world.cluster(cluster).is_some_and(|cluster| {
+            let mut entries = cluster.measurements.iter();
+            entries.any(|m| m.kind == 0 && m.bytes == measurement && !m.retired)
+        });
+        let approve = !known && self.rng.random_bool(0.8);
+        let outcome = self.build(sender, |ptb| {
+            let (cap, cluster, clock) = (ptb.object(cap), ptb.object(cluster), ptb.clock());
+            let (kind, bytes) = (ptb.pure(&0u8), ptb.pure(&measurement));
+            if approve {
+                let source = ptb.pure(&"commit");
+                let arguments = vec![cap, cluster, kind, bytes, source, clock];
+                ptb.call("enclave_registry", "approve_measurement", arguments);
+            }
+            let key = ptb.pure(&key);
+            let arguments = vec![cap, cluster, key, bytes, kind, clock];
+            let enclave = ptb.call("enclave_registry", "register_enclave", arguments);
+            ptb.call("enclave_registry", "share_enclave", vec![enclave]);
+        });
+        self.remember(outcome);
+    }
+
+    /// An enclave, its cluster most of the time, and the cluster's capability and owner.
+    fn enclave(&mut self) -> Option<(Enclave, Address, Address, Address)> {
+        let enclaves = self.enclaves.clone();
+        let enclave: Enclave = self
+            .any(&enclaves)
+            .and_then(|id| self.chain.world.view(id))?;
+        let clusters = self.clusters.clone();
+        let own = clusters.iter().find(|c| c.0 == enclave.cluster_id)?;
+        let other = clusters.choose(&mut self.rng)?;
+        let (cluster, cap, owner) = self.pick(&[*own, *own, *own, *own, *other]);
+        Some((enclave, cluster, cap, owner))
+    }
+
+    fn revoke_enclave(&mut self) {
+        let Some((enclave, cluster, cap, owner)) = self.enclave() else {
+            return;
+        };
+        // Rarely, or there would be few left to trust.
+        if self.rng.random_bool(0.6) {
+            return self.report();
+        }
+        let sender = self.mostly(Some(owner));
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(cap),
+                ptb.object_as(cluster, false),
+                ptb.object(enclave.id),
+                ptb.clock(),
+            ];
+            ptb.call("enclave_registry", "revoke_enclave", arguments);
+        });
+    }
+
+    /// Signs with the enclave's key, mostly.
+    fn sign(&mut self, enclave: &Enclave, message: &[u8]) -> Vec<u8> {
+        let own =
+            (0..4).find(|n| enclave_key(*n).verifying_key().as_bytes()[..] == enclave.public_key);
+        let key = match own {
+            Some(own) if self.rng.random_bool(0.9) => own,
+            _ => self.rng.random_range(0..4),
+        };
+        let mut signature = enclave_key(key).sign(message).to_bytes().to_vec();
+        signature.truncate(self.pick(&[64, 64, 64, 64, 64, 64, 64, 63]));
+        signature
+    }
+
+    fn report(&mut self) {
+        let again = self.rng.random_bool(0.15);
+        let reports = self.reports.clone();
+        let report = match reports.choose(&mut self.rng).filter(|_| again) {
+            Some(report) => report.clone(),
+            None => {
+                let stakes = self.stakes.clone();
+                let (Some((enclave, cluster, _, _)), Some(stake)) =
+                    (self.enclave(), self.any(&stakes))
+                else {
+                    return self.register_enclave();
+                };
+                let now = self.chain.now;
+                let statement = EvidenceStatement {
+                    intent: INTENT_EVIDENCE,
+                    timestamp_ms: self.pick(&[now, now, now, now - DAY, now - 4 * DAY, now + 1]),
+                    cluster_id: cluster,
+                    stake_id: stake,
+                    kind: self.pick(&[0u8, 0, 1, 2, 3, 4]),
+                    period: self.rng.random_range(0..3),
+                    nonce: self.rng.random_range(0..1_000),
+                    failed: self.pick(&[1, 1, 2, 3, u64::MAX]),
+                    total: 10,
+                    facts: vec![3; 32],
+                };
+                let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+                Report {
+                    stake,
+                    cluster,
+                    enclave: enclave.id,
+                    statement,
+                    signature,
+                }
+            }
+        };
+        self.reports.push(report.clone());
+        let (sender, docket) = (self.person(), self.chain.genesis.docket);
+        let bond = self.pick(&[SUI / 10, SUI / 10, SUI, SUI / 10 - 1]);
+        let outcome = self.build(sender, |ptb| {
+            let coin = ptb.split(Argument::Gas, bond);
+            let statement = &report.statement;
+            let arguments = vec![
+                ptb.object(docket),
+                ptb.object_as(report.stake, false),
+                ptb.object_as(report.cluster, false),
+                ptb.object_as(report.enclave, false),
+                ptb.pure(&statement.kind),
+                ptb.pure(&statement.period),
+                ptb.pure(&statement.nonce),
+                ptb.pure(&statement.failed),
+                ptb.pure(&statement.total),
+                ptb.pure(&statement.facts),
+                ptb.pure(&statement.timestamp_ms),
+                ptb.pure(&report.signature),
+                coin,
+                ptb.clock(),
+            ];
+            let case = ptb.call("slashing", "report", arguments);
+            ptb.call("slashing", "share_case", vec![case]);
+        });
+        self.remember(outcome);
+    }
+
+    fn case(&mut self) -> Option<Case> {
+        let cases = self.cases.clone();
+        self.any(&cases).and_then(|id| self.chain.world.view(id))
+    }
+
+    fn appeal(&mut self) {
+        let (Some(case), Some((enclave, cluster, _, _))) = (self.case(), self.enclave()) else {
+            return;
+        };
+        let cluster = self.pick(&[case.cluster_id, case.cluster_id, cluster]);
+        let now = self.chain.now;
+        let timestamp_ms = self.pick(&[now, now, now, case.reported_at_ms, now + 1, 5]);
+        let statement = AcquittalStatement {
+            intent: INTENT_ACQUITTAL,
+            timestamp_ms,
+            cluster_id: case.cluster_id,
+            case_id: case.id,
+            evidence: case.evidence.clone(),
+        };
+        let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+        let sender = self.person();
+        let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object_as(docket, false),
+                ptb.object(pool),
+                ptb.object(case.id),
+                ptb.object_as(cluster, false),
+                ptb.object_as(enclave.id, false),
+                ptb.pure(&timestamp_ms),
+                ptb.pure(&signature),
+                ptb.clock(),
+            ];
+            ptb.call("slashing", "appeal", arguments);
+        });
+    }
+
+    fn execute_case(&mut self) {
+        let stakes = self.stakes.clone();
+        let (Some(case), Some(other)) = (self.case(), self.any(&stakes)) else {
+            return self.report();
+        };
+        let stake = self.pick(&[case.stake_id, case.stake_id, case.stake_id, other]);
+        let sender = self.person();
+        let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
+        if self.rng.random_bool(0.7) && self.chain.now < case.appeal_until_ms {
+            self.chain.advance(case.appeal_until_ms - self.chain.now);
+        }
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(docket),
+                ptb.object(pool),
+                ptb.object(case.id),
+                ptb.object(stake),
+                ptb.clock(),
+            ];
+            ptb.call("slashing", "execute", arguments);
+        });
+    }
+
+    fn govern_cases(&mut self) {
+        let case = self.case();
+        let sender = self.mostly(Some(address(0)));
+        let cap = self.chain.genesis.admin_cap;
+        let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
+        let windows = [10_000, MINUTE, DAY, 3 * DAY, 9_999, 61 * DAY];
+        let (evidence, appeal) = (self.pick(&windows), self.pick(&windows));
+        let bond = self.pick(&[SUI / 10, 1, 0]);
+        let share = self.pick(&[500u64, 0, 5_000, 5_001]);
+        let penalties = self.pick(&[[100u64, 5_000, 1_000, 500], [10_000; 4], [10_001; 4]]);
+        let length = self.pick(&[4usize, 4, 4, 3]);
+        let cap_share = self.pick(&[5_000u64, 10_000, 0, 10_001]);
+        let act = self.rng.random_range(0..5);
+        self.build(sender, |ptb| match (act, case) {
+            (0..3, Some(case)) => {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object_as(docket, false),
+                    ptb.object(pool),
+                    ptb.object(case.id),
+                    ptb.clock(),
+                ];
+                ptb.call("slashing", "veto", arguments);
+            }
+            (3, _) => {
+                let arguments = vec![ptb.object(cap), ptb.object(docket)];
+                ptb.call("slashing", "migrate", arguments);
+            }
+            _ => {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object(docket),
+                    ptb.object_as(pool, false),
+                    ptb.pure(&evidence),
+                    ptb.pure(&appeal),
+                    ptb.pure(&bond),
+                    ptb.pure(&share),
+                    ptb.pure(&penalties[..length].to_vec()),
+                    ptb.pure(&cap_share),
+                    ptb.pure(&2_000u64),
+                ];
+                ptb.call("slashing", "set_rules", arguments);
             }
         });
     }

@@ -8,6 +8,7 @@ use contract_model::layout::MoveType;
 use contract_model::layout::enclave_registry::*;
 use contract_model::layout::framework::Table;
 use contract_model::layout::k8s_gateway::*;
+use contract_model::layout::slashing::*;
 use contract_model::layout::staking::*;
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::Address;
@@ -44,6 +45,7 @@ fn vectors() -> BTreeMap<String, Vector> {
     staking(&mut all);
     gateway(&mut all);
     registry(&mut all);
+    slashing(&mut all);
     all.0
 }
 
@@ -135,6 +137,11 @@ fn staking(all: &mut Vectors) {
         pool_id: id(3),
         amount: 29,
         remaining: 30,
+    });
+    all.add(TreasuryFunded {
+        pool_id: id(3),
+        amount: 47,
+        balance: 48,
     });
     all.add(PoolMigrated {
         pool_id: id(3),
@@ -258,8 +265,129 @@ fn registry(all: &mut Vectors) {
         url: "https://control.example:6443".to_owned(),
         at_ms: 46,
     });
+    all.add(Enclave {
+        id: id(18),
+        cluster_id: id(10),
+        public_key: vec![19; 32],
+        measurement: vec![14; 48],
+        kind: KIND_NITRO,
+        registered_at_ms: 49,
+        revoked: false,
+    });
+    all.add(EnclaveRegistered {
+        enclave_id: id(18),
+        cluster_id: id(10),
+        public_key: vec![19; 32],
+        measurement: vec![14; 48],
+        kind: KIND_NITRO,
+        registered_at_ms: 49,
+    });
+    all.add(EnclaveRevoked {
+        enclave_id: id(18),
+        cluster_id: id(10),
+        at_ms: 50,
+    });
     all.add(ClusterMigrated {
         cluster_id: id(10),
+        version: 2,
+    });
+}
+
+fn slashing(all: &mut Vectors) {
+    let rules = Rules {
+        evidence_window_ms: 51,
+        appeal_window_ms: 52,
+        bond: 53,
+        reporter_share: 54,
+        penalties: vec![55, 56, 57, 58],
+        period_cap: 59,
+        correlated: 60,
+    };
+    all.add(Docket {
+        id: id(20),
+        version: 1,
+        rules: rules.clone(),
+        seen: Table {
+            id: id(21),
+            size: 1,
+        },
+        taken: Table {
+            id: id(22),
+            size: 2,
+        },
+        cases_opened: 61,
+    });
+    all.add(Case {
+        id: id(23),
+        stake_id: id(4),
+        cluster_id: id(10),
+        kind: KIND_EQUIVOCATION,
+        period: 62,
+        evidence: vec![24; 32],
+        reporter: id(25),
+        bond: 63,
+        penalty: 64,
+        reported_at_ms: 65,
+        appeal_until_ms: 66,
+        status: CASE_PENDING,
+    });
+    all.add(EvidenceStatement {
+        intent: INTENT_EVIDENCE,
+        timestamp_ms: 67,
+        cluster_id: id(10),
+        stake_id: id(4),
+        kind: KIND_DOWNTIME,
+        period: 68,
+        nonce: 69,
+        failed: 1,
+        total: 10,
+        facts: vec![26; 32],
+    });
+    all.add(AcquittalStatement {
+        intent: INTENT_ACQUITTAL,
+        timestamp_ms: 70,
+        cluster_id: id(10),
+        case_id: id(23),
+        evidence: vec![24; 32],
+    });
+    all.add(DocketCreated {
+        docket_id: id(20),
+        rules: rules.clone(),
+    });
+    all.add(RulesChanged {
+        docket_id: id(20),
+        rules,
+    });
+    all.add(CaseOpened {
+        case_id: id(23),
+        stake_id: id(4),
+        cluster_id: id(10),
+        kind: KIND_CHALLENGE,
+        period: 71,
+        evidence: vec![24; 32],
+        reporter: id(25),
+        bond: 72,
+        penalty: 73,
+        reported_at_ms: 74,
+        appeal_until_ms: 75,
+    });
+    all.add(CaseExecuted {
+        case_id: id(23),
+        stake_id: id(4),
+        taken: 76,
+        reward: 77,
+        bond: 78,
+        at_ms: 79,
+    });
+    all.add(CaseRejected {
+        case_id: id(23),
+        stake_id: id(4),
+        bond: 80,
+        by_governance: true,
+        at_ms: 81,
+    });
+    all.add(DocketMigrated {
+        docket_id: id(20),
         version: 2,
     });
 }
@@ -286,7 +414,7 @@ fn layouts_are_those_of_the_vectors() {
 fn abort_codes_are_those_of_the_move_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rust = std::fs::read_to_string(root.join("src/abort.rs")).unwrap();
-    for module in ["staking", "k8s_gateway", "enclave_registry"] {
+    for module in ["staking", "k8s_gateway", "enclave_registry", "slashing"] {
         let source = root.join(format!("../../contracts/sources/{module}.move"));
         let source = std::fs::read_to_string(source).unwrap();
         let in_move: BTreeMap<String, u64> = source
