@@ -64,7 +64,8 @@ impl Reporter {
         let event = json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": { "generateName": format!("{}.", pod.key.name()), "namespace": namespace },
+            // upstream: client-go/tools/record/event.go#makeEvent
+            "metadata": { "name": format!("{}.{:x}", pod.key.name(), Timestamp::now().as_nanosecond()), "namespace": namespace },
             "involvedObject": {
                 "apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": pod.key.name(),
                 "uid": pod.uid(), "resourceVersion": pod.pod.metadata.resource_version,

@@ -60,6 +60,10 @@ impl Cluster {
             .patch(None, name, "status", Patch::Merge(status))
             .await
             .unwrap();
+        // A new node is tainted as not ready; its life-cycle controller would take that away.
+        let ready = Patch::Merge(json!({"spec": {"taints": null}}));
+        let nodes = self.api("nodes");
+        nodes.patch(None, name, "", ready).await.unwrap();
     }
 
     async fn pod(&self, name: &str, spec: Value) {
