@@ -32,6 +32,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attestations made at once: hardware makes one after the other.
 const ATTESTATIONS: usize = 16;
 
+/// Joins, renewals and logins decided at once: each reads the chain.
+const DECISIONS: usize = 64;
+
 /// How often a node is to send a heartbeat.
 const HEARTBEAT_SECONDS: u32 = 30;
 
@@ -91,6 +94,7 @@ struct Shared {
     challenges: Challenges,
     heartbeats: Heartbeats,
     attesting: Semaphore,
+    deciding: Semaphore,
     /// One join at a time looks at the records and writes them.
     joining: Mutex<()>,
 }
@@ -106,6 +110,7 @@ impl JoinService {
                 challenges: Challenges::default(),
                 heartbeats: Heartbeats::default(),
                 attesting: Semaphore::new(ATTESTATIONS),
+                deciding: Semaphore::new(DECISIONS),
                 joining: Mutex::default(),
             }),
         }
@@ -222,6 +227,7 @@ impl JoinService {
             secret,
             node,
         } = request;
+        let _turn = self.turn()?;
         self.redeem(channel, node.challenge)?;
         let parts = &self.shared.parts;
         let backing = read(&*parts.chain, token).await?;
@@ -251,6 +257,7 @@ impl JoinService {
         request: RenewRequest,
     ) -> Result<NodeCertificates, Refusal> {
         let RenewRequest { token, node } = request;
+        let _turn = self.turn()?;
         self.redeem(channel, node.challenge)?;
         let parts = &self.shared.parts;
         let backing = read(&*parts.chain, token).await?;
@@ -315,6 +322,7 @@ impl JoinService {
             csr,
             signature,
         } = request;
+        let _turn = self.turn()?;
         self.redeem(channel, login.challenge)?;
         let parts = &self.shared.parts;
         let rejected = |message: &str| refuse(RefusalCode::LoginRejected, message);
@@ -361,6 +369,16 @@ impl JoinService {
             server_ca: parts.authorities.server_ca_pem.clone(),
             group: role.group().to_owned(),
             expires_at_ms: unix_ms(issued.not_after),
+        })
+    }
+
+    fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+        let turn = self.shared.deciding.try_acquire();
+        turn.map_err(|_| {
+            refuse(
+                RefusalCode::Busy,
+                "too many joins and logins at once; try again",
+            )
         })
     }
 

@@ -199,26 +199,5 @@ impl NodeControl for RegistryControl {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uncordon_undoes_cordon_and_nothing_else() {
-        let original = json!({
-            "metadata": {"name": "n", "annotations": {"a": "b"}},
-            "spec": {"taints": [{"key": "other", "effect": "NoSchedule"}]},
-        });
-        let mut node = original.clone();
-        assert!(cordon(&mut node, &NotLive::Revoked));
-        assert!(!cordon(&mut node, &NotLive::Revoked));
-        assert_eq!(node["spec"]["unschedulable"], json!(true));
-        assert_eq!(node["spec"]["taints"][1]["value"], json!("TokenRevoked"));
-        assert!(uncordon(&mut node));
-        assert_eq!(node, original);
-
-        // What an administrator cordoned stays so.
-        let mut drained = json!({"metadata": {"name": "n"}, "spec": {"unschedulable": true}});
-        assert!(!uncordon(&mut drained));
-    }
-}
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
