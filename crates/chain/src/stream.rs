@@ -232,6 +232,10 @@ impl EventStream {
             return Ok(None);
         }
         let event_type: StructTag = parse(action, "event_type", event.event_type())?;
+        if *event_type.address() != self.package {
+            // Not what was asked for, whatever it is called.
+            return Ok(None);
+        }
         let contents = event.contents().value.clone().unwrap_or_default();
         let timestamp_ms = match self.time {
             Some((checkpoint, time)) if checkpoint == cursor.checkpoint => time,

@@ -1,10 +1,10 @@
 //! A signed transaction as a value that can be stored, and what became of it.
 
 use serde::{Deserialize, Serialize};
-use sui_sdk_types::{Address, Digest, Transaction, UserSignature};
+use sui_sdk_types::{Address, Digest, StructTag, Transaction, UserSignature};
 
 use crate::events::Event;
-use crate::{Abort, ChainError};
+use crate::{Abort, ChainError, Deployment};
 
 /// A transaction with its signature: everything needed to send it, again and again, with at most
 /// one effect.
@@ -146,8 +146,8 @@ pub struct Executed {
     pub gas: GasUsed,
     /// What it created.
     pub created: Vec<Created>,
-    /// Its events that are ours, in order.
-    pub events: Vec<Event>,
+    /// Its events, of whatever package.
+    pub(crate) emitted: Vec<(StructTag, Vec<u8>)>,
 }
 
 impl Executed {
@@ -167,6 +167,17 @@ impl Executed {
                 digest: Some(self.digest),
             }),
         }
+    }
+
+    /// The events of the deployment's package, in order. Those of other packages are left out,
+    /// whatever they are called.
+    #[must_use]
+    pub fn events(&self, deployment: &Deployment) -> Vec<Event> {
+        self.emitted
+            .iter()
+            .filter(|(event_type, _)| *event_type.address() == deployment.original_package)
+            .map(|(event_type, contents)| Event::decode(event_type, contents))
+            .collect()
     }
 
     /// Id of the created object whose type ends in `::module::Name`.

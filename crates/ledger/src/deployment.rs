@@ -27,6 +27,8 @@ pub struct Deployment {
     pub staking_pool: SharedObject,
     /// `k8s_gateway::Gateway`.
     pub gateway: SharedObject,
+    /// `slashing::Docket`.
+    pub docket: SharedObject,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.

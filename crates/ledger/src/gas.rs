@@ -4,6 +4,7 @@
 //! per transaction and command; each written object pays for its bytes, and gets 99 % of that back
 //! when it is written again or deleted. Upstream: `sui-types`, `gas_model/gas_v2.rs`.
 
+use contract_model::layout::slashing::Case;
 use contract_model::layout::staking::{Stake, StakingPool};
 use contract_model::{Outcome, World};
 use sui_sdk_types::{Address, GasCostSummary, Object, ObjectData, Owner, StructTag};
@@ -110,6 +111,8 @@ pub struct Supply {
     pub stakes: u64,
     /// In the staking pool's treasury.
     pub treasury: u64,
+    /// Bonds of open cases.
+    pub bonds: u64,
     /// Paid for computation.
     pub fees: u64,
     /// Paid for storage and not given back: rebates that live objects hold, and what is not
@@ -125,6 +128,7 @@ impl Supply {
             self.coins,
             self.stakes,
             self.treasury,
+            self.bonds,
             self.fees,
             self.storage_fund,
         ]
@@ -147,6 +151,11 @@ impl Supply {
                 .views::<StakingPool>()
                 .iter()
                 .map(|pool| pool.treasury)
+                .fold(0, u64::saturating_add),
+            bonds: world
+                .views::<Case>()
+                .iter()
+                .map(|case| case.bond)
                 .fold(0, u64::saturating_add),
             fees: state.fees,
             storage_fund: state.storage_fund,

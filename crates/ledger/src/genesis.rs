@@ -166,6 +166,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         original_package: made.package,
         staking_pool: shared(made.pool),
         gateway: shared(made.gateway),
+        docket: shared(made.docket),
         admin_cap: made.admin_cap,
         slash_cap: made.slash_cap,
     };

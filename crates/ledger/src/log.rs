@@ -21,7 +21,7 @@ use sui_sdk_types::hash::Hasher;
 
 use crate::LedgerError;
 
-const MAGIC: &[u8; 16] = b"daas-ledger-v1\r\n";
+const MAGIC: &[u8; 16] = b"daas-ledger-v2\r\n";
 const HEADER: usize = 16;
 
 /// An open log, locked against other processes.

@@ -117,7 +117,7 @@ async fn a_stake_lives_from_minting_to_withdrawal() {
     let stake = executed.created("staking::Stake").unwrap();
     let minted = executed.created("k8s_gateway::SealToken").unwrap();
     assert!(matches!(
-        executed.events.as_slice(),
+        executed.events(&on).as_slice(),
         [Event::Staked(_), Event::SealTokenCreated(_)]
     ));
     let balance = client.balance(worker.address()).await.unwrap();
@@ -332,7 +332,7 @@ async fn gas_is_charged_to_the_last_mist() {
         panic!("{:?}", executed.outcome);
     };
     assert_eq!(abort.name, Some("ENotActive"));
-    assert!(executed.created.is_empty() && executed.events.is_empty());
+    assert!(executed.created.is_empty() && executed.events(&on).is_empty());
     let left = client.balance(owner.address()).await.unwrap();
     assert_eq!(i128::from(held - left), executed.gas.net());
     assert_eq!(world.handle.supply().total(), total);
@@ -869,6 +869,7 @@ async fn every_call_and_every_event() {
         .submit(&worker, &calls::request_unstake(&on, stake))
         .await
         .unwrap();
+    slashing_by_evidence(&world, cluster).await;
 
     let mut stream = client.events(&on, Cursor::GENESIS);
     let mut names = std::collections::BTreeSet::new();
@@ -885,6 +886,8 @@ async fn every_call_and_every_event() {
     }
     let expected = [
         "enclave_registry::ClusterCreated",
+        "enclave_registry::EnclaveRegistered",
+        "enclave_registry::EnclaveRevoked",
         "enclave_registry::EndpointRegistered",
         "enclave_registry::EndpointRemoved",
         "enclave_registry::MeasurementApproved",
@@ -893,11 +896,16 @@ async fn every_call_and_every_event() {
         "k8s_gateway::SealTokenCreated",
         "k8s_gateway::SealTokenRenewed",
         "k8s_gateway::SealTokenRevoked",
+        "slashing::CaseOpened",
+        "slashing::CaseRejected",
+        "slashing::DocketCreated",
+        "slashing::RulesChanged",
         "staking::PoolCreated",
         "staking::Slashed",
         "staking::Staked",
         "staking::TierChanged",
         "staking::ToppedUp",
+        "staking::TreasuryFunded",
         "staking::TreasuryWithdrawn",
         "staking::UnbondingChanged",
         "staking::UnstakeRequested",
@@ -905,6 +913,109 @@ async fn every_call_and_every_event() {
     assert_eq!(names.iter().collect::<Vec<_>>(), expected);
     replay_in_move(&world.handle);
     world.stop().await;
+}
+
+/// An enclave's signed accusations: one vetoed, one acquitted by the enclave, one that waits for its
+/// appeal window.
+async fn slashing_by_evidence(world: &World, cluster: Address) {
+    use chain::objects::{AcquittalStatement, CaseStatus, Docket, EvidenceStatement, FaultKind};
+    use sui_crypto::Signer as _;
+    use sui_sdk_types::Ed25519Signature;
+    let (client, on) = (world.client.clone(), world.deployment.clone());
+    let governance = &world.publisher;
+    let (cap, admin) = (on.cluster_cap.unwrap(), on.admin_cap.unwrap());
+    let before = world.handle.supply().total();
+    let private = sui_crypto::ed25519::Ed25519PrivateKey::new([5; 32]);
+    let sign = |bytes: &[u8]| -> [u8; 64] {
+        let signature: Ed25519Signature = private.sign(bytes);
+        signature.into()
+    };
+    let public: [u8; 32] = private.public_key().into();
+    let call = calls::register_enclave(&on, cap, cluster, public, TeeKind::Simulated, &[7; 48]);
+    let registered = client.submit(governance, &call).await.unwrap();
+    let enclave = registered.created("enclave_registry::Enclave").unwrap();
+
+    let docket: Docket = client
+        .object(&on, on.docket().unwrap())
+        .await
+        .unwrap()
+        .value;
+    let rules = chain::objects::Rules {
+        evidence_window_ms: 600_000,
+        appeal_window_ms: 600_000,
+        bond: 1000,
+        ..docket.rules
+    };
+    let now = client
+        .checkpoint_time(client.latest_checkpoint().await.unwrap())
+        .await
+        .unwrap();
+    let node = world.rich(9 * SUI).await;
+    let staked = client
+        .submit(&node, &calls::stake(&on, Tier::Node, 2 * SUI))
+        .await
+        .unwrap();
+    let stake = staked.created("staking::Stake").unwrap();
+    let reporter = world.rich(9 * SUI).await;
+    let accuse = async |period: u64, bond: u64| {
+        let statement = EvidenceStatement {
+            intent: EvidenceStatement::INTENT,
+            timestamp_ms: now,
+            cluster_id: cluster,
+            stake_id: stake,
+            kind: FaultKind::Equivocation,
+            period,
+            nonce: period,
+            failed: 1,
+            total: 10,
+            facts: vec![8; 32],
+        };
+        let signature = sign(&bcs::to_bytes(&statement).unwrap());
+        let call = calls::report_fault(&on, enclave, statement, signature, bond).unwrap();
+        let executed = client.submit(&reporter, &call).await?;
+        executed.created("slashing::Case")
+    };
+    let vetoed = accuse(1, docket.rules.bond).await.unwrap();
+    let acquitted = accuse(2, docket.rules.bond).await.unwrap();
+    assert!(world.handle.supply().bonds >= 2 * docket.rules.bond);
+    assert_eq!(
+        accuse(3, 1).await.unwrap_err().abort().unwrap().name,
+        Some("EBondTooSmall")
+    );
+    let call = calls::veto_case(&on, admin, vetoed).unwrap();
+    client.submit(governance, &call).await.unwrap();
+    let case: chain::objects::Case = client.object(&on, acquitted).await.unwrap().value;
+    let acquittal = AcquittalStatement {
+        intent: AcquittalStatement::INTENT,
+        timestamp_ms: case.reported_at_ms,
+        cluster_id: cluster,
+        case_id: acquitted,
+        evidence: case.evidence,
+    };
+    let forged = calls::appeal_case(&on, enclave, &acquittal, [0; 64]).unwrap();
+    let error = client.submit(&node, &forged).await.unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("EInvalidSignature"));
+    let signature = sign(&bcs::to_bytes(&acquittal).unwrap());
+    let call = calls::appeal_case(&on, enclave, &acquittal, signature).unwrap();
+    client.submit(&node, &call).await.unwrap();
+
+    let unbonding = calls::set_unbonding(&on, admin, 3_600_000);
+    client.submit(governance, &unbonding).await.unwrap();
+    let call = calls::set_slashing_rules(&on, admin, rules).unwrap();
+    client.submit(governance, &call).await.unwrap();
+    let pending = accuse(4, 1000).await.unwrap();
+    let call = calls::execute_case(&on, pending, stake).unwrap();
+    let error = client.submit(&reporter, &call).await.unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("EAppealOpen"));
+    let case: chain::objects::Case = client.object(&on, pending).await.unwrap().value;
+    assert_eq!(case.status, CaseStatus::Pending);
+    let call = calls::revoke_enclave(&on, cap, cluster, enclave);
+    client.submit(governance, &call).await.unwrap();
+    assert_eq!(
+        accuse(5, 1000).await.unwrap_err().abort().unwrap().name,
+        Some("EUntrustedEnclave")
+    );
+    assert_eq!(world.handle.supply().total(), before);
 }
 
 /// Runs what the ledger executed through Sui's Move compiler and virtual machine, and compares
@@ -1222,17 +1333,21 @@ fn layouts_are_the_models() {
     }
     same!(staking: objects { AdminCap, SlashCap, TierParams, StakingPool, Stake });
     same!(k8s_gateway: objects { Gateway, SealToken });
-    same!(enclave_registry: objects { Cluster, ClusterCap, Measurement, Endpoint });
+    same!(enclave_registry: objects { Cluster, ClusterCap, Enclave, Measurement, Endpoint });
+    same!(slashing: objects { Docket, Case, Rules, EvidenceStatement, AcquittalStatement });
+    same!(slashing: events {
+        DocketCreated, RulesChanged, CaseOpened, CaseExecuted, CaseRejected, DocketMigrated,
+    });
     same!(staking: events {
         PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn, PoolMigrated,
+        Slashed, TreasuryWithdrawn, TreasuryFunded, PoolMigrated,
     });
     same!(k8s_gateway: events {
         GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked, GatewayMigrated,
     });
     same!(enclave_registry: events {
         ClusterCreated, MeasurementApproved, MeasurementRetired, EndpointRegistered,
-        EndpointRemoved, ClusterMigrated,
+        EndpointRemoved, ClusterMigrated, EnclaveRegistered, EnclaveRevoked,
     });
 }
 

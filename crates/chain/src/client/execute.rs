@@ -10,7 +10,6 @@ use sui_sdk_types::{
 
 use super::{Client, parse};
 use crate::error::{OUT_OF_GAS, from_status, is_network};
-use crate::events::Event;
 use crate::transaction::Created;
 use crate::{Abort, ChainError, Executed, GasUsed, Outcome, Settlement, SignedTransaction};
 
@@ -279,10 +278,10 @@ fn executed(
         outcome: describe(effects.status(), None),
         gas: gas(&effects),
         created,
-        events: events
+        emitted: events
             .into_iter()
             .flat_map(|events| events.0)
-            .map(|event| Event::decode(&event.type_, &event.contents))
+            .map(|event| (event.type_, event.contents))
             .collect(),
     })
 }

@@ -317,8 +317,10 @@ impl Client {
             let frame = frame.map_err(|status| from_status(&self.url, action, status))?;
             if let Some(event) = &frame.event {
                 let event_type: StructTag = parse(action, "event_type", event.event_type())?;
-                let contents = event.contents().value.clone().unwrap_or_default();
-                events.push(Event::decode(&event_type, &contents));
+                if *event_type.address() == on.original_package {
+                    let contents = event.contents().value.clone().unwrap_or_default();
+                    events.push(Event::decode(&event_type, &contents));
+                }
             }
         }
         Ok(events)
