@@ -268,7 +268,9 @@ impl Services {
         spec: &mut Value,
         wants: bool,
         old: &Held,
-        reserved: &mut Reserved, dry_run: bool) -> Result<(), Error> {
+        reserved: &mut Reserved,
+        dry_run: bool,
+    ) -> Result<(), Error> {
         let path = Path::new("spec").child("ports");
         // A number may be used for several protocols of one Service.
         let mut mine: Vec<(u16, String)> = Vec::new();

@@ -1,1 +1,146 @@
-//! Objects as table rows.
+//! Objects as table rows: the columns of each kind, and their cells.
+//!
+//! upstream: pkg/printers/internalversion/printers.go
+
+mod cluster;
+mod network;
+mod node;
+mod pod;
+mod storage;
+mod text;
+mod workload;
+
+use jiff::Timestamp;
+use machinery::ObjectExt;
+use serde_json::{Value, json};
+
+use crate::resource::Resource;
+
+/// A column of a table: `meta.k8s.io/v1` TableColumnDefinition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Heading.
+    pub name: &'static str,
+    /// OpenAPI type: `string`, `integer`, `boolean`, `date`.
+    pub kind: &'static str,
+    /// OpenAPI format; `name` for the object's name.
+    pub format: &'static str,
+    /// 0 is always shown, 1 only in wide output.
+    pub priority: i32,
+    /// What it shows.
+    pub description: &'static str,
+}
+
+/// A row: one cell per column, and conditions (`Completed` for pods that have ended).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Cells.
+    pub cells: Vec<Value>,
+    /// TableRowConditions.
+    pub conditions: Vec<Value>,
+}
+
+/// How a kind is printed.
+struct Printer {
+    columns: &'static [Column],
+    cells: fn(&Value, Timestamp) -> Vec<Value>,
+}
+
+const NAME: Column = Column {
+    name: "Name",
+    kind: "string",
+    format: "name",
+    priority: 0,
+    description: "",
+};
+const AGE: Column = text("Age");
+
+/// A column of text.
+const fn text(name: &'static str) -> Column {
+    Column {
+        name,
+        kind: "string",
+        format: "",
+        priority: 0,
+        description: "",
+    }
+}
+
+/// A column of integers.
+const fn integer(name: &'static str) -> Column {
+    Column {
+        kind: "integer",
+        ..text(name)
+    }
+}
+
+/// A column of truths.
+const fn boolean(name: &'static str) -> Column {
+    Column {
+        kind: "boolean",
+        ..text(name)
+    }
+}
+
+/// A column that only wide output shows.
+const fn wide(column: Column) -> Column {
+    Column {
+        priority: 1,
+        ..column
+    }
+}
+
+/// What kinds without a printer of their own show.
+///
+/// upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/table.go#defaultTableConvertor
+static DEFAULT: Printer = Printer {
+    columns: &[
+        NAME,
+        Column {
+            kind: "date",
+            ..text("Created At")
+        },
+    ],
+    cells: default_cells,
+};
+
+fn default_cells(object: &Value, _now: Timestamp) -> Vec<Value> {
+    vec![object.name().into(), object.creation_timestamp().into()]
+}
+
+fn printer(group: &str, kind: &str) -> &'static Printer {
+    workload::printer(group, kind)
+        .or_else(|| network::printer(group, kind))
+        .or_else(|| node::printer(group, kind))
+        .or_else(|| storage::printer(group, kind))
+        .or_else(|| cluster::printer(group, kind))
+        .unwrap_or(&DEFAULT)
+}
+
+/// The columns of a resource.
+pub fn columns(resource: &Resource) -> &'static [Column] {
+    printer(&resource.group, &resource.kind).columns
+}
+
+/// The row of an object, in the version of the row of the table of resources.
+pub fn row(resource: &Resource, object: &Value, now: Timestamp) -> Row {
+    let pods = resource.group.is_empty() && resource.kind == "Pod";
+    let conditions = if pods {
+        pod::conditions(object)
+    } else {
+        Vec::new()
+    };
+    Row {
+        cells: (printer(&resource.group, &resource.kind).cells)(object, now),
+        conditions,
+    }
+}
+
+/// The TableColumnDefinitions of a resource.
+pub fn column_definitions(resource: &Resource) -> Value {
+    columns(resource)
+        .iter()
+        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": c.description, "priority": c.priority}))
+        .collect::<Vec<_>>()
+        .into()
+}

@@ -292,7 +292,9 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
             Arc::new(extension::Webhooks { mutating: false })
         }
-        ("admissionregistration.k8s.io", _) => Arc::new(extension::AdmissionPolicy { status: has_status }),
+        ("admissionregistration.k8s.io", _) => {
+            Arc::new(extension::AdmissionPolicy { status: has_status })
+        }
         ("certificates.k8s.io", "CertificateSigningRequest") => {
             Arc::new(extension::CertificateSigningRequest)
         }

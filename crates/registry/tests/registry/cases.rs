@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use machinery::options::Query;
 use registry::{
-    DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, Registry, RegistryOptions, RequestContext, Status, Target, UserInfo,
-    WriteOptions, bootstrap,
+    DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, Registry, RegistryOptions,
+    RequestContext, Status, Target, UserInfo, WriteOptions, bootstrap,
 };
 use serde_json::{Map, Value, json};
 
@@ -17,36 +17,93 @@ const NOT_YET: &[(&str, &str)] = &[
     ("apply", "server-side apply"),
     ("customresourcedefinitions/bad-name", "custom resources"),
     ("customresourcedefinitions/no-schema", "custom resources"),
-    ("customresourcedefinitions/nonstructural", "custom resources"),
+    (
+        "customresourcedefinitions/nonstructural",
+        "custom resources",
+    ),
     ("customresourcedefinitions/bad-cel", "custom resources"),
     ("validatingadmissionpolicies/bad-cel", "CEL"),
-    ("mutatingwebhookconfigurations/min", "the answer warns that webhooks are not called"),
+    (
+        "mutatingwebhookconfigurations/min",
+        "the answer warns that webhooks are not called",
+    ),
 ];
 
 /// Cases of the protocol that are decided before a request gets here.
 const HTTP: &[&str] = &[
-    "get/unknown-group", "get/api", "get/version-min", "get/livez", "get/readyz", "get/double", "get/pretty", "get/pod-log-missing",
-    "write/empty-body", "write/array", "write/415", "write/406", "write/apply-bad-yaml", "write/put-coll", "write/create-status",
+    "get/unknown-group",
+    "get/api",
+    "get/version-min",
+    "get/livez",
+    "get/readyz",
+    "get/double",
+    "get/pretty",
+    "get/pod-log-missing",
+    "write/empty-body",
+    "write/array",
+    "write/415",
+    "write/406",
+    "write/apply-bad-yaml",
+    "write/put-coll",
+    "write/create-status",
     "get/bad-subresource",
 ];
 
 const VOLATILE: &[&str] = &[
-    "uid", "creationTimestamp", "resourceVersion", "selfLink", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort",
-    "lastTransitionTime", "lastUpdateTime", "lastProbeTime", "time", "acquireTime", "renewTime", "deletionTimestamp",
-    "expirationTimestamp", "token", "continue", "remainingItemCount", "nonce", "age", "firstTimestamp", "lastTimestamp",
+    "uid",
+    "creationTimestamp",
+    "resourceVersion",
+    "selfLink",
+    "clusterIP",
+    "clusterIPs",
+    "nodePort",
+    "healthCheckNodePort",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "time",
+    "acquireTime",
+    "renewTime",
+    "deletionTimestamp",
+    "expirationTimestamp",
+    "token",
+    "continue",
+    "remainingItemCount",
+    "nonce",
+    "age",
+    "firstTimestamp",
+    "lastTimestamp",
     "evaluationTime",
 ];
 
 static PATTERNS: LazyLock<[(regex::Regex, &str, bool); 6]> = LazyLock::new(|| {
     let r = |p: &str| regex::Regex::new(p).unwrap();
     [
-        (r("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uid>", false),
-        (r(r"\b(gen-)[a-z0-9]{5}\b"), "$1<gen>", false),
-        (r(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z"), "<time>", false),
-        (r(r"\b(?:10|127|172|192)\.[0-9]+\.[0-9]+\.[0-9]+\b"), "<ip>", false),
-        (r(r"(?i)(too (?:large|old) resource version: )[0-9]+.*"), "$1<n>", true),
         (
-            r(r"(json: |strconv\.|yaml: |error converting YAML|invalid character|unexpected end of JSON)(?s:.*)"),
+            r("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+            "<uid>",
+            false,
+        ),
+        (r(r"\b(gen-)[a-z0-9]{5}\b"), "$1<gen>", false),
+        (
+            r(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z"),
+            "<time>",
+            false,
+        ),
+        (
+            r(r"\b(?:10|127|172|192)\.[0-9]+\.[0-9]+\.[0-9]+\b"),
+            "<ip>",
+            false,
+        ),
+        (
+            r(r"(?i)(too (?:large|old) resource version: )[0-9]+.*"),
+            "$1<n>",
+            true,
+        ),
+        (
+            r(
+                r"(json: |strconv\.|yaml: |error converting YAML|invalid character|unexpected end of JSON)(?s:.*)",
+            ),
             "<decoder's own words>",
             true,
         ),
@@ -76,12 +133,21 @@ fn normal(v: &Value, key: &str) -> Value {
         Value::Object(map) => {
             let mut out = Map::new();
             for (k, v) in map {
-                if (k == "metadata" && v.as_object().is_some_and(Map::is_empty)) || (k == "managedFields" && key == "metadata") {
+                if (k == "metadata" && v.as_object().is_some_and(Map::is_empty))
+                    || (k == "managedFields" && key == "metadata")
+                {
                     continue;
                 }
                 let set = !v.is_null() && *v != json!("") && *v != json!("None") && !v.is_object();
                 let volatile = VOLATILE.contains(&k.as_str()) && set;
-                out.insert(k.clone(), if volatile { json!("<volatile>") } else { normal(v, k) });
+                out.insert(
+                    k.clone(),
+                    if volatile {
+                        json!("<volatile>")
+                    } else {
+                        normal(v, k)
+                    },
+                );
             }
             out.sort_keys();
             Value::Object(out)
@@ -106,7 +172,9 @@ fn target_of(registry: &Registry, path: &str) -> Option<Target> {
         _ => return None,
     };
     let (namespace, rest) = match rest {
-        ["namespaces", ns, plural, rest @ ..] if !["status", "finalize"].contains(plural) => (Some(*ns), [&[*plural], rest].concat()),
+        ["namespaces", ns, plural, rest @ ..] if !["status", "finalize"].contains(plural) => {
+            (Some(*ns), [&[*plural], rest].concat())
+        }
         rest => (None, rest.to_vec()),
     };
     let name = rest.get(1).copied().unwrap_or_default();
@@ -114,22 +182,38 @@ fn target_of(registry: &Registry, path: &str) -> Option<Target> {
     Some(target.subresource(rest.get(2).copied().unwrap_or_default()))
 }
 
-async fn request(registry: &Registry, context: &RequestContext, step: &Value) -> Result<(u16, Value), Status> {
-    let (path, query) = step["path"].as_str().unwrap().split_once('?').unwrap_or((step["path"].as_str().unwrap(), ""));
+async fn request(
+    registry: &Registry,
+    context: &RequestContext,
+    step: &Value,
+) -> Result<(u16, Value), Status> {
+    let (path, query) = step["path"]
+        .as_str()
+        .unwrap()
+        .split_once('?')
+        .unwrap_or((step["path"].as_str().unwrap(), ""));
     let query = Query::parse(query);
     let target = target_of(registry, path).ok_or_else(Status::unknown_resource)?;
-    if !target.subresource.is_empty() && target.resource.subresource(&target.subresource).is_none() {
+    if !target.subresource.is_empty() && target.resource.subresource(&target.subresource).is_none()
+    {
         return Err(Status::unknown_resource());
     }
     let body = match step.get("raw").and_then(Value::as_str) {
         Some("") => return Err(Status::bad_request("skip")),
-        Some(raw) => serde_json::from_str(raw).map_err(|e| Status::bad_request(format!("error decoding patch: json: {e}")))?,
+        Some(raw) => serde_json::from_str(raw)
+            .map_err(|e| Status::bad_request(format!("error decoding patch: json: {e}")))?,
         None => step.get("body").cloned().unwrap_or(Value::Null),
     };
     let answered = |a: registry::Answer| (a.code, serde_json::from_slice(&a.json()).unwrap());
     match step["method"].as_str().unwrap() {
-        "POST" => registry.create(context, &target, body, &WriteOptions::create(&query)?).await.map(answered),
-        "PUT" => registry.update(context, &target, body, &WriteOptions::update(&query)?).await.map(answered),
+        "POST" => registry
+            .create(context, &target, body, &WriteOptions::create(&query)?)
+            .await
+            .map(answered),
+        "PUT" => registry
+            .update(context, &target, body, &WriteOptions::update(&query)?)
+            .await
+            .map(answered),
         "PATCH" => {
             let (patch, apply) = match step["headers"]["Content-Type"].as_str().unwrap() {
                 "application/json-patch+json" => (Patch::Json(body), false),
@@ -137,23 +221,49 @@ async fn request(registry: &Registry, context: &RequestContext, step: &Value) ->
                 "application/strategic-merge-patch+json" => (Patch::Strategic(body), false),
                 _ => (Patch::Apply(body), true),
             };
-            registry.patch(context, &target, patch, &PatchOptions::from_query(&query, apply)?).await.map(answered)
+            registry
+                .patch(
+                    context,
+                    &target,
+                    patch,
+                    &PatchOptions::from_query(&query, apply)?,
+                )
+                .await
+                .map(answered)
         }
         "DELETE" => {
-            let options = if body.is_null() { DeleteOptions::from_query(&query)? } else { DeleteOptions::from_value(&body)? };
-            registry.delete(context, &target, &options).await.map(answered)
+            let options = if body.is_null() {
+                DeleteOptions::from_query(&query)?
+            } else {
+                DeleteOptions::from_value(&body)?
+            };
+            registry
+                .delete(context, &target, &options)
+                .await
+                .map(answered)
         }
         _ if target.name.is_empty() => {
             let options = ListOptions::from_query(&query)?;
             if options.watch {
-                return registry.watch(context, &target, &options).await.map(|_| (200, Value::Null));
+                return registry
+                    .watch(context, &target, &options)
+                    .await
+                    .map(|_| (200, Value::Null));
             }
             let list = registry.list(context, &target, &options).await?;
-            Ok((200, serde_json::from_slice(&list.to_json(&target.resource)).unwrap()))
+            Ok((
+                200,
+                serde_json::from_slice(&list.to_json(&target.resource)).unwrap(),
+            ))
         }
         _ => {
-            let options = GetOptions { resource_version: query.text("resourceVersion") };
-            registry.get(context, &target, &options).await.map(|o| (200, o.value()))
+            let options = GetOptions {
+                resource_version: query.text("resourceVersion"),
+            };
+            registry
+                .get(context, &target, &options)
+                .await
+                .map(|o| (200, o.value()))
         }
     }
 }
@@ -184,14 +294,46 @@ fn difference(want: &Value, got: &Value, path: &str, out: &mut Vec<String>) {
 #[tokio::test]
 async fn recorded_requests_have_the_references_answers() {
     let r = Registry::new(store().await, RegistryOptions::default());
-    bootstrap::reconcile(&r, &bootstrap::BootstrapOptions::default()).await.unwrap();
-    create(&r, "v1/namespaces", None, json!({"metadata": {"name": "apidiff"}})).await.unwrap();
-    create(&r, "v1/serviceaccounts", Some("apidiff"), json!({"metadata": {"name": "default"}})).await.unwrap();
-    create(&r, "v1/configmaps", Some("apidiff"), json!({"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "x"}})).await.unwrap();
+    bootstrap::reconcile(&r, &bootstrap::BootstrapOptions::default())
+        .await
+        .unwrap();
+    create(
+        &r,
+        "v1/namespaces",
+        None,
+        json!({"metadata": {"name": "apidiff"}}),
+    )
+    .await
+    .unwrap();
+    create(
+        &r,
+        "v1/serviceaccounts",
+        Some("apidiff"),
+        json!({"metadata": {"name": "default"}}),
+    )
+    .await
+    .unwrap();
+    create(
+        &r,
+        "v1/configmaps",
+        Some("apidiff"),
+        json!({"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "x"}}),
+    )
+    .await
+    .unwrap();
     let (mut passed, mut failed, mut fixed) = (0, Vec::new(), Vec::new());
-    for file in ["cases/objects.json", "cases/sequences.json", "cases/protocol.json"] {
+    for file in [
+        "cases/objects.json",
+        "cases/sequences.json",
+        "cases/protocol.json",
+    ] {
         let Some(cases) = reference(file) else { return };
-        for case in cases.as_array().unwrap().iter().filter(|c| c["id"] != "000-setup") {
+        for case in cases
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|c| c["id"] != "000-setup")
+        {
             let id = case["id"].as_str().unwrap();
             if HTTP.contains(&id) {
                 continue;
@@ -211,7 +353,11 @@ async fn recorded_requests_have_the_references_answers() {
                     got.as_object_mut().unwrap().remove(name.as_str().unwrap());
                 }
                 let mut got = json!({"code": code, "body": got});
-                let warnings: Vec<String> = context.take_warnings().iter().map(|w| format!("299 - {w:?}")).collect();
+                let warnings: Vec<String> = context
+                    .take_warnings()
+                    .iter()
+                    .map(|w| format!("299 - {w:?}"))
+                    .collect();
                 if !warnings.is_empty() {
                     got["warnings"] = json!(warnings);
                 }
@@ -219,7 +365,11 @@ async fn recorded_requests_have_the_references_answers() {
                 want["body"] = normal(&want["body"], "");
                 let mut out = Vec::new();
                 difference(&want, &got, "", &mut out);
-                wrong.extend(out.iter().take(6).map(|d| format!("{id} step {}: {d}", i + 1)));
+                wrong.extend(
+                    out.iter()
+                        .take(6)
+                        .map(|d| format!("{id} step {}: {d}", i + 1)),
+                );
             }
             let expected = NOT_YET.iter().any(|(name, _)| *name == id);
             match (wrong.is_empty(), expected) {
@@ -232,5 +382,8 @@ async fn recorded_requests_have_the_references_answers() {
     }
     println!("{passed} passed");
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert!(fixed.is_empty(), "now right, take them off the list: {fixed:?}");
+    assert!(
+        fixed.is_empty(),
+        "now right, take them off the list: {fixed:?}"
+    );
 }

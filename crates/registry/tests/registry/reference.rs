@@ -22,7 +22,10 @@ pub(crate) fn reference(path: &str) -> Option<Value> {
 }
 
 /// What the reference has and this table doesn't serve. May only shrink.
-const NOT_SERVED: &[&str] = &["autoscaling/v1/horizontalpodautoscalers", "apiextensions.k8s.io/v1/customresourcedefinitions"];
+const NOT_SERVED: &[&str] = &[
+    "autoscaling/v1/horizontalpodautoscalers",
+    "apiextensions.k8s.io/v1/customresourcedefinitions",
+];
 
 #[test]
 fn the_table_is_the_references_discovery() {
@@ -194,4 +197,53 @@ async fn bootstrap_is_idempotent() {
     .await
     .unwrap();
     assert_eq!(binding["roleRef"]["name"], "cluster-admin");
+}
+
+#[test]
+fn table_columns_are_the_references() {
+    let Some(cases) = reference("cases/tables.json") else {
+        return;
+    };
+    let table = Table::builtin();
+    let mut count = 0;
+    for case in cases.as_array().unwrap() {
+        let step = &case["steps"][0];
+        let want = &step["want"]["body"];
+        if want["kind"] != "Table" {
+            continue;
+        }
+        let path = step["path"].as_str().unwrap().split('?').next().unwrap();
+        let parts: Vec<&str> = path
+            .split('/')
+            .skip(1)
+            .filter(|p| !["namespaces", "apidiff"].contains(p))
+            .collect();
+        let row = match parts.as_slice() {
+            ["api", version, plural] => table.find("", version, plural),
+            ["apis", group, version, plural] => table.find(group, version, plural),
+            _ => None,
+        };
+        let Some(row) = row else {
+            assert!(
+                NOT_SERVED
+                    .iter()
+                    .any(|n| n.ends_with(parts.last().unwrap())),
+                "{path}"
+            );
+            continue;
+        };
+        let ours: Vec<Value> = registry::printers::columns(row)
+            .iter()
+            .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "priority": c.priority}))
+            .collect();
+        let want: Vec<Value> = want["columnDefinitions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| json!({"name": c["name"], "type": c["type"], "format": c["format"], "priority": c["priority"]}))
+            .collect();
+        assert_eq!(ours, want, "{path}");
+        count += 1;
+    }
+    assert!(count > 30, "{count}");
 }
