@@ -1,18 +1,220 @@
-//! `/openapi/v3` and `/openapi/v2`.
+//! `/openapi/v3` and `/openapi/v2`, made when first asked for.
+// upstream: k8s.io/kube-openapi/pkg/{handler,handler3}
 
-use registry::Registry;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
+use machinery::Status;
+use registry::{Registry, Resource};
+use schema::openapi::{Served, ServedSubresource, fingerprint, v2, v3, v3_index};
 
 use crate::chain::{ApiRequest, Handler};
+use crate::negotiation::clauses;
 use crate::respond::{self, Reply};
 
-pub(crate) struct OpenApi;
+/// The documents of what is served.
+pub(crate) struct OpenApi {
+    resources: Arc<Vec<Served>>,
+    /// By path below `/openapi/v3/`.
+    versions: BTreeMap<String, Version>,
+    index: OnceLock<Document>,
+    v2: OnceLock<Document>,
+}
 
-impl OpenApi {
-    pub(crate) fn new(_registry: &Registry) -> Self {
-        Self
+struct Version {
+    group: String,
+    version: String,
+    hash: OnceLock<String>,
+    document: OnceLock<Document>,
+}
+
+#[derive(Clone)]
+struct Document {
+    bytes: Bytes,
+    hash: String,
+}
+
+impl Document {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            hash: fingerprint(&bytes),
+            bytes: bytes.into(),
+        }
     }
 }
 
-pub(crate) fn serve(_handler: &Handler, _path: &str, _request: &ApiRequest) -> Reply {
-    respond::page_not_found()
+impl OpenApi {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let table = registry.table();
+        let resources = Arc::new(table.iter().map(|r| served(r)).collect());
+        let mut versions = BTreeMap::new();
+        for (group, of) in table.groups() {
+            for version in of {
+                let path = if group.is_empty() {
+                    format!("api/{version}")
+                } else {
+                    format!("apis/{group}/{version}")
+                };
+                versions.insert(
+                    path,
+                    Version {
+                        group: group.clone(),
+                        version,
+                        hash: OnceLock::new(),
+                        document: OnceLock::new(),
+                    },
+                );
+            }
+        }
+        Self {
+            resources,
+            versions,
+            index: OnceLock::new(),
+            v2: OnceLock::new(),
+        }
+    }
+
+    fn version(&self, version: &Version) -> Document {
+        version.document.get_or_init(|| self.make(version)).clone()
+    }
+
+    fn make(&self, version: &Version) -> Document {
+        let of: Vec<Served> = self
+            .resources
+            .iter()
+            .filter(|r| r.group == version.group && r.version == version.version)
+            .cloned()
+            .collect();
+        let document = Document::new(v3(&version.group, &version.version, &of));
+        let _ = version.hash.set(document.hash.clone());
+        document
+    }
+
+    /// The index needs every document's hash; only documents that are asked for are kept.
+    fn index(&self) -> Document {
+        self.index
+            .get_or_init(|| {
+                let hashes: Vec<(&str, String)> = self
+                    .versions
+                    .iter()
+                    .map(|(path, v)| {
+                        (
+                            path.as_str(),
+                            v.hash.get().cloned().unwrap_or_else(|| self.make(v).hash),
+                        )
+                    })
+                    .collect();
+                Document::new(v3_index(hashes.iter().map(|(p, h)| (*p, h.as_str()))))
+            })
+            .clone()
+    }
+
+    fn v2(&self) -> Document {
+        self.v2
+            .get_or_init(|| Document::new(v2(&self.resources)))
+            .clone()
+    }
+}
+
+fn served(row: &Arc<Resource>) -> Served {
+    let subresources = row
+        .subresources
+        .iter()
+        .map(|s| {
+            let (group, version) = s
+                .group_version
+                .unwrap_or((row.group.as_str(), row.version.as_str()));
+            ServedSubresource {
+                name: s.name.to_owned(),
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: s.kind.to_owned(),
+                verbs: s.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
+            }
+        })
+        .collect();
+    Served {
+        group: row.group.clone(),
+        version: row.version.clone(),
+        kind: row.kind.clone(),
+        plural: row.plural.clone(),
+        namespaced: row.namespaced,
+        verbs: row.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
+        subresources,
+        schema: None,
+    }
+}
+
+/// Answers `/openapi/v2`, `/openapi/v3` and `/openapi/v3/<path>`.
+pub(crate) async fn serve(handler: &Arc<Handler>, path: &str, request: &ApiRequest) -> Reply {
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let json = accept.trim().is_empty()
+        || clauses(accept).iter().any(|c| {
+            matches!(
+                (c.kind, c.subtype),
+                ("application", "json" | "*") | ("*", "*")
+            )
+        });
+    if !json {
+        return respond::status(&Status::not_acceptable(&["application/json"]));
+    }
+    let below = path
+        .strip_prefix("/openapi/v3")
+        .map(|p| p.trim_start_matches('/').to_owned());
+    // Making a document takes milliseconds: not on the threads that serve connections.
+    let shared = handler.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let openapi = &shared.openapi;
+        match below.as_deref() {
+            None => Some(openapi.v2()),
+            Some("") => Some(openapi.index()),
+            Some(below) => openapi.versions.get(below).map(|v| openapi.version(v)),
+        }
+    });
+    let document = match made.await {
+        Ok(Some(document)) => document,
+        Ok(None) => return respond::page_not_found(),
+        Err(error) => return respond::status(&Status::internal(error)),
+    };
+    let etag = HeaderValue::from_str(&format!("\"{}\"", document.hash))
+        .unwrap_or(HeaderValue::from_static("\"\""));
+    let mut reply = match request.query.get("hash").filter(|h| !h.is_empty()) {
+        Some(hash) if hash != document.hash => {
+            let mut reply = respond::text(StatusCode::MOVED_PERMANENTLY, Bytes::new());
+            if let Ok(to) = HeaderValue::from_str(&format!("{path}?hash={}", document.hash)) {
+                reply.headers_mut().insert(LOCATION, to);
+            }
+            return reply;
+        }
+        hash => {
+            let unchanged = request.headers().get(IF_NONE_MATCH) == Some(&etag);
+            let (code, bytes) = if unchanged {
+                (StatusCode::NOT_MODIFIED, Bytes::new())
+            } else {
+                (StatusCode::OK, document.bytes)
+            };
+            let mut reply = match request.compressed(&bytes) {
+                Some(zipped) => zipped,
+                None => respond::reply(code, respond::JSON, bytes),
+            };
+            if hash.is_some() {
+                reply
+                    .headers_mut()
+                    .insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
+            }
+            reply
+        }
+    };
+    reply.headers_mut().insert(ETAG, etag);
+    reply
+        .headers_mut()
+        .append(VARY, HeaderValue::from_static("Accept"));
+    reply
 }

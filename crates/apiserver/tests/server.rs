@@ -15,3 +15,5 @@ mod kubectl;
 mod listener;
 #[path = "server/node.rs"]
 mod node;
+#[path = "server/openapi.rs"]
+mod openapi;
