@@ -140,10 +140,12 @@ impl Client {
     /// [`ChainError::InsufficientFunds`], [`ChainError::Aborted`] or [`ChainError::Failed`] (from
     /// the simulation, without a digest), [`ChainError::NotFound`], or that of asking.
     pub async fn build(&self, sender: Address, call: &Call) -> Result<Transaction, ChainError> {
-        let objects = self.resolve(call).await?;
-        let price = self.reference_gas_price().await?;
         let needed = call.spend.saturating_add(self.options.max_gas);
-        let (coins, available) = self.gas_coins(sender, needed).await?;
+        let (objects, price, (coins, available)) = futures::try_join!(
+            self.resolve(call),
+            self.reference_gas_price(),
+            self.gas_coins(sender, needed)
+        )?;
         if available <= call.spend {
             return Err(ChainError::InsufficientFunds {
                 address: sender,
@@ -216,19 +218,18 @@ impl Client {
 
     /// Finds out version, digest and owner of each object of a call.
     async fn resolve(&self, call: &Call) -> Result<BTreeMap<Address, ObjectInput>, ChainError> {
-        let mut inputs = BTreeMap::new();
-        for (id, mutable) in &call.objects {
+        let inputs = call.objects.iter().map(|(id, mutable)| async move {
             let object = self
                 .raw_object(*id, "object", "object_id,version,digest,owner")
                 .await?;
-            let input = object_input(*id, &object, *mutable)?;
-            inputs.insert(*id, input);
-        }
-        Ok(inputs)
+            Ok::<_, ChainError>((*id, object_input(*id, &object, *mutable)?))
+        });
+        let inputs: Vec<_> = futures::future::try_join_all(inputs).await?;
+        Ok(inputs.into_iter().collect())
     }
 
-    /// SUI coins of an address, largest last page first as the ledger lists them, until they hold
-    /// `needed` MIST; and how much they hold.
+    /// The largest SUI coins of an address, as many as it takes to hold `needed` MIST, and how much
+    /// they hold.
     async fn gas_coins(
         &self,
         owner: Address,
