@@ -50,7 +50,7 @@ async fn other(request: ApiRequest) -> Reply {
         "/openid/v1/jwks" => server_info::jwks(&handler),
         "/.well-known/openid-configuration" => server_info::openid_configuration(&handler),
         p if p == "/openapi/v2" || p.starts_with("/openapi/v3") => {
-            openapi::serve(&handler, p, &request)
+            openapi::serve(&handler, p, &request).await
         }
         p if p.starts_with("/version/") => respond::status(&Status::unknown_resource()),
         _ => respond::page_not_found(),

@@ -116,6 +116,8 @@ fn choose(clause: &Clause<'_>) -> Option<(Encoding, Form, Option<bool>)> {
                 return None;
             }
             match form {
+                // A Table has no protobuf form.
+                "Table" if encoding == Encoding::Protobuf => return None,
                 "Table" => Form::Table,
                 "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Metadata,
                 _ => return None,

@@ -3,8 +3,6 @@
 mod gzip;
 mod table;
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, HeaderValue, VARY};
@@ -45,7 +43,7 @@ pub(crate) fn object(
             )?
         }
     };
-    let bytes = encode(json, negotiated, &target.resource)?;
+    let bytes = encode(json, negotiated)?;
     finish(request, negotiated, code, bytes)
 }
 
@@ -56,13 +54,20 @@ pub(crate) fn list(
     negotiated: Negotiated,
     list: ObjectList,
 ) -> Result<Reply, Status> {
-    let version = list.resource_version.to_string();
+    let version = match list.resource_version {
+        0 => String::new(),
+        version => version.to_string(),
+    };
     let meta = ListMeta {
         resource_version: &version,
         continue_token: &list.continue_token,
         remaining: list.remaining_item_count,
     };
     let row = &target.resource;
+    if negotiated.encoding == Encoding::Protobuf {
+        let bytes = protobuf_list(negotiated.form, &meta, row, &list.items)?;
+        return finish(request, negotiated, StatusCode::OK, bytes);
+    }
     let json = match negotiated.form {
         Form::Table => Printer::new(request, target)?.table(&list.items, &meta)?,
         Form::Object if negotiated.encoding == Encoding::Json && !negotiated.pretty => {
@@ -91,8 +96,32 @@ pub(crate) fn list(
             out.freeze()
         }
     };
-    let bytes = encode(json, negotiated, row)?;
+    let bytes = encode(json, negotiated)?;
     finish(request, negotiated, StatusCode::OK, bytes)
+}
+
+/// A list in protobuf, made item by item.
+fn protobuf_list(
+    form: Form,
+    meta: &ListMeta<'_>,
+    row: &Resource,
+    items: &[Object],
+) -> Result<Bytes, Status> {
+    let (kind, api_version) = match form {
+        Form::Metadata => (
+            "PartialObjectMetadataList".to_owned(),
+            "meta.k8s.io/v1".to_owned(),
+        ),
+        _ => (row.list_kind(), row.api_version()),
+    };
+    let mut list = encoding::ProtobufList::new(&kind, &api_version, &meta.json())?;
+    for object in items {
+        match form {
+            Form::Metadata => list.push(&metadata_of(object.json())?)?,
+            _ => list.push(object.json())?,
+        }
+    }
+    Ok(list.finish())
 }
 
 fn spliced(request: &ApiRequest, negotiated: Negotiated, head: Bytes, items: Vec<Object>) -> Reply {
@@ -232,12 +261,12 @@ fn version_of(object: &Object) -> String {
         .unwrap_or_default()
 }
 
-fn encode(json: Bytes, negotiated: Negotiated, row: &Arc<Resource>) -> Result<Bytes, Status> {
+fn encode(json: Bytes, negotiated: Negotiated) -> Result<Bytes, Status> {
     match negotiated.encoding {
         Encoding::Json if negotiated.pretty => encoding::pretty(&json),
         Encoding::Json => Ok(json),
         Encoding::Yaml => encoding::json_to_yaml(&json),
-        Encoding::Protobuf => encoding::json_to_protobuf(&json, row),
+        Encoding::Protobuf => encoding::json_to_protobuf(&json),
     }
 }
 
@@ -276,11 +305,27 @@ impl ApiRequest {
     }
 }
 
+impl ApiRequest {
+    /// Large JSON that is not an object, compressed where that is wanted.
+    pub(crate) fn compressed(&self, bytes: &Bytes) -> Option<Reply> {
+        let headers = self.headers();
+        let accepts = headers
+            .get(http::header::ACCEPT_ENCODING)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(crate::negotiation::accepts_gzip);
+        if self.local || !accepts || bytes.len() < self.handler.limits.gzip_from {
+            return None;
+        }
+        let mut reply = respond::reply(StatusCode::OK, respond::JSON, gzip::whole(bytes).ok()?);
+        mark_gzip(&mut reply);
+        Some(reply)
+    }
+}
+
 /// Turns events into frames.
 pub(crate) struct WatchEncoder {
     form: Form,
     encoding: Encoding,
-    row: Arc<Resource>,
     printer: Option<Printer>,
     columns_sent: bool,
 }
@@ -304,7 +349,6 @@ impl WatchEncoder {
         Ok(Self {
             form: negotiated.form,
             encoding: negotiated.encoding,
-            row: target.resource.clone(),
             printer,
             columns_sent: false,
         })
@@ -348,7 +392,7 @@ impl WatchEncoder {
                     .map_err(Status::internal)?,
                 (None, event) => event.object().map(|o| o.json().clone()).unwrap_or_default(),
             };
-            return encoding::protobuf_watch_frame(event.kind(), &object, &self.row);
+            return encoding::protobuf_watch_frame(event.kind(), &object);
         }
         let Some(object) = json_object else {
             return Ok(event.to_json_frame());

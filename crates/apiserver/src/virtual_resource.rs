@@ -6,7 +6,7 @@ mod token;
 
 use http::StatusCode;
 use machinery::{GroupResource, Status};
-use registry::{ObjectList, Resource, Target, Verb};
+use registry::{ObjectList, Target, Verb};
 use serde_json::{Value, json};
 
 use crate::chain::ApiRequest;
@@ -98,9 +98,9 @@ async fn body(
 }
 
 /// 201 with a virtual object.
-fn created(negotiated: Negotiated, row: &Resource, value: &Value) -> Handled {
+fn created(negotiated: Negotiated, value: &Value) -> Handled {
     let json = serde_json::to_vec(value).map_err(Status::internal)?.into();
-    let bytes = encoding::encode_kind(&json, negotiated, row)?;
+    let bytes = encoding::encode_kind(&json, negotiated)?;
     Ok(respond::reply(
         StatusCode::CREATED,
         negotiated.encoding.media_type(),

@@ -137,7 +137,7 @@ pub(super) async fn review(mut request: ApiRequest, target: &Target) -> Handled 
         value.get("spec").cloned(),
         Value::Object(status),
     );
-    created(negotiated, &row, &out)
+    created(negotiated, &out)
 }
 
 // upstream: pkg/apis/authorization/validation/validation.go
@@ -237,5 +237,5 @@ pub(super) async fn rules_review(mut request: ApiRequest, target: &Target) -> Ha
         Some(json!({})),
         status,
     );
-    created(negotiated, &row, &out)
+    created(negotiated, &out)
 }

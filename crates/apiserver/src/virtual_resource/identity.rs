@@ -38,7 +38,6 @@ pub(super) async fn self_review(mut request: ApiRequest, target: &Target) -> Han
     let status = json!({"userInfo": user_info(request.context.user())});
     created(
         negotiated,
-        &row,
         &object(&row.api_version(), &row.kind, metadata, None, status),
     )
 }
@@ -81,7 +80,6 @@ pub(super) async fn token_review(mut request: ApiRequest, target: &Target) -> Ha
     let spec = value.get("spec").cloned();
     created(
         negotiated,
-        &row,
         &object(
             &row.api_version(),
             &row.kind,

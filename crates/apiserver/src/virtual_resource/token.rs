@@ -185,7 +185,6 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
     let status = json!({"token": token, "expirationTimestamp": time::format(expires)});
     created(
         negotiated,
-        &target.resource,
         &object(KIND.0, KIND.1, metadata, Some(spec), status),
     )
 }

@@ -37,13 +37,13 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// A gate that tests close for single users.
-pub struct TestGate {
+pub(crate) struct TestGate {
     refused: Mutex<HashSet<String>>,
     changes: watch::Sender<u64>,
 }
 
 impl TestGate {
-    pub fn refuse(&self, user: &str) {
+    pub(crate) fn refuse(&self, user: &str) {
         self.refused.lock().insert(user.to_owned());
         self.changes.send_modify(|n| *n += 1);
     }
@@ -61,20 +61,20 @@ impl IdentityGate for TestGate {
     }
 }
 
-pub struct Ca {
-    pub der: CertificateDer<'static>,
+pub(crate) struct Ca {
+    pub(crate) der: CertificateDer<'static>,
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-pub struct Identity {
-    pub certificate: CertificateDer<'static>,
+pub(crate) struct Identity {
+    pub(crate) certificate: CertificateDer<'static>,
     certificate_pem: String,
     key: KeyPair,
 }
 
 impl Ca {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
@@ -89,7 +89,7 @@ impl Ca {
         }
     }
 
-    pub fn issue(&self, name: &str, groups: &[&str], uris: &[&str]) -> Identity {
+    pub(crate) fn issue(&self, name: &str, groups: &[&str], uris: &[&str]) -> Identity {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         for group in groups {
@@ -105,7 +105,7 @@ impl Ca {
         self.sign(params)
     }
 
-    pub fn serving(&self) -> Identity {
+    pub(crate) fn serving(&self) -> Identity {
         let mut params =
             CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -124,32 +124,32 @@ impl Ca {
 }
 
 impl Identity {
-    pub fn key_der(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }
 
-pub struct Running {
-    pub address: SocketAddr,
-    pub ca: Ca,
-    pub registry: Registry,
-    pub gate: Arc<TestGate>,
-    pub server: Server,
-    pub stop: CancellationToken,
-    pub admin: Identity,
-    pub served: tokio::task::JoinHandle<Result<(), apiserver::ServeError>>,
-    pub dir: tempfile::TempDir,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) ca: Ca,
+    pub(crate) registry: Registry,
+    pub(crate) gate: Arc<TestGate>,
+    pub(crate) server: Server,
+    pub(crate) stop: CancellationToken,
+    pub(crate) admin: Identity,
+    pub(crate) served: tokio::task::JoinHandle<Result<(), apiserver::ServeError>>,
+    pub(crate) dir: tempfile::TempDir,
 }
 
-pub async fn start() -> Running {
+pub(crate) async fn start() -> Running {
     start_with(|b| b).await
 }
 
-pub async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
+pub(crate) async fn start_with(configure: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
     start_registry(RegistryOptions::default(), configure).await
 }
 
-pub async fn start_registry(
+pub(crate) async fn start_registry(
     options: RegistryOptions,
     configure: impl FnOnce(ServerBuilder) -> ServerBuilder,
 ) -> Running {
@@ -163,7 +163,9 @@ pub async fn start_registry(
     .await
     .unwrap();
     let registry = Registry::new(store, options);
-    bootstrap(&registry).await;
+    registry::bootstrap::reconcile(&registry, &registry::bootstrap::BootstrapOptions::default())
+        .await
+        .unwrap();
     let ca = Ca::new();
     let serving = ca.serving();
     let tls = ServingTls::new(
@@ -258,67 +260,6 @@ async fn namespaces(registry: Registry, ca: String, stop: CancellationToken) {
     }
 }
 
-async fn bootstrap(registry: &Registry) {
-    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-        let target = registry.target("", "v1", "namespaces", None, "").unwrap();
-        registry
-            .create(
-                &RequestContext::system(),
-                &target,
-                json!({"metadata": {"name": name}}),
-                &CreateOptions::default(),
-            )
-            .await
-            .unwrap();
-    }
-    let rbac = |plural: &str| {
-        registry
-            .target("rbac.authorization.k8s.io", "v1", plural, None, "")
-            .unwrap()
-    };
-    for (plural, object) in [
-        (
-            "clusterroles",
-            json!({"metadata": {"name": "public-info-viewer"}, "rules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz", "/readyz/*", "/version", "/version/"]}]}),
-        ),
-        (
-            "clusterroles",
-            json!({"metadata": {"name": "cluster-admin"}, "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}),
-        ),
-        (
-            "clusterroles",
-            json!({"metadata": {"name": "view"}, "rules": [{"verbs": ["get", "list", "watch"], "apiGroups": [""], "resources": ["configmaps"]}]}),
-        ),
-        (
-            "clusterroles",
-            json!({"metadata": {"name": "basic-user"}, "rules": [
-            {"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]},
-            {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
-            {"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]}]}),
-        ),
-        (
-            "clusterrolebindings",
-            json!({"metadata": {"name": "public-info-viewer"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "public-info-viewer"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"}]}),
-        ),
-        (
-            "clusterrolebindings",
-            json!({"metadata": {"name": "basic-user"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "basic-user"},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}]}),
-        ),
-    ] {
-        registry
-            .create(
-                &RequestContext::system(),
-                &rbac(plural),
-                object,
-                &CreateOptions::default(),
-            )
-            .await
-            .unwrap();
-    }
-}
-
 impl Running {
     async fn wait_for_default_account(&self) {
         for _ in 0..200 {
@@ -340,7 +281,7 @@ impl Running {
     }
 
     /// A TLS connection; `None` without a client certificate.
-    pub async fn tls(
+    pub(crate) async fn tls(
         &self,
         identity: Option<&Identity>,
         http2: bool,
@@ -348,7 +289,7 @@ impl Running {
         self.tls_to(self.address, identity, http2).await
     }
 
-    pub async fn tls_to(
+    pub(crate) async fn tls_to(
         &self,
         address: SocketAddr,
         identity: Option<&Identity>,
@@ -378,7 +319,7 @@ impl Running {
             .await
     }
 
-    pub async fn client(&self, identity: Option<&Identity>) -> Client {
+    pub(crate) async fn client(&self, identity: Option<&Identity>) -> Client {
         let stream = self.tls(identity, true).await.unwrap();
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -388,12 +329,12 @@ impl Running {
         Client { sender }
     }
 
-    pub async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Client {
         self.client(Some(&self.admin)).await
     }
 
     /// Writes a kubeconfig for an identity.
-    pub fn kubeconfig(&self, identity: &Identity) -> PathBuf {
+    pub(crate) fn kubeconfig(&self, identity: &Identity) -> PathBuf {
         self.kubeconfig_user(
             "user",
             json!({
@@ -403,7 +344,7 @@ impl Running {
         )
     }
 
-    pub fn kubeconfig_user(&self, name: &str, user: Value) -> PathBuf {
+    pub(crate) fn kubeconfig_user(&self, name: &str, user: Value) -> PathBuf {
         let path = self.dir.path().join(format!("kubeconfig-{name}"));
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
@@ -417,31 +358,26 @@ impl Running {
         std::fs::write(&path, serde_json::to_vec_pretty(&config).unwrap()).unwrap();
         path
     }
-
-    pub async fn finish(self) {
-        self.stop.cancel();
-        self.served.await.unwrap().unwrap();
-    }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     sender: hyper::client::conn::http2::SendRequest<Full<Bytes>>,
 }
 
-pub struct Answer {
-    pub code: u16,
-    pub headers: http::HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map(|v| v.to_str().unwrap())
@@ -450,7 +386,7 @@ impl Answer {
 }
 
 impl Client {
-    pub async fn open(
+    pub(crate) async fn open(
         &mut self,
         method: &str,
         path: &str,
@@ -470,7 +406,7 @@ impl Client {
         self.sender.send_request(request).await.unwrap()
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: &str,
         path: &str,
@@ -486,11 +422,11 @@ impl Client {
         }
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send("GET", path, &[], b"").await
     }
 
-    pub async fn post(&mut self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, body: Value) -> Answer {
         self.send(
             "POST",
             path,
@@ -501,16 +437,18 @@ impl Client {
     }
 }
 
-pub fn connector(connector: impl NodeConnector) -> impl FnOnce(ServerBuilder) -> ServerBuilder {
+pub(crate) fn connector(
+    connector: impl NodeConnector,
+) -> impl FnOnce(ServerBuilder) -> ServerBuilder {
     move |b| b.node_connector(Arc::new(connector))
 }
 
-pub fn limits(limits: Limits) -> impl FnOnce(ServerBuilder) -> ServerBuilder {
+pub(crate) fn limits(limits: Limits) -> impl FnOnce(ServerBuilder) -> ServerBuilder {
     move |b| b.limits(limits)
 }
 
 /// The workspace's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::harness::{Running, root, start};
 
 /// The kubectl binaries there are.
-pub fn binaries() -> Vec<PathBuf> {
+pub(crate) fn binaries() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in [
         PathBuf::from("/usr/bin/kubectl"),
@@ -24,13 +24,18 @@ pub fn binaries() -> Vec<PathBuf> {
     found
 }
 
-pub struct Output {
-    pub ok: bool,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Output {
+    pub(crate) ok: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-pub async fn run(binary: &Path, config: &Path, input: Option<&str>, arguments: &[&str]) -> Output {
+pub(crate) async fn run(
+    binary: &Path,
+    config: &Path,
+    input: Option<&str>,
+    arguments: &[&str],
+) -> Output {
     let mut child = Command::new(binary)
         .arg("--kubeconfig")
         .arg(config)
@@ -59,24 +64,24 @@ pub async fn run(binary: &Path, config: &Path, input: Option<&str>, arguments: &
     }
 }
 
-pub struct Kubectl<'a> {
-    pub binary: &'a Path,
-    pub config: PathBuf,
+pub(crate) struct Kubectl<'a> {
+    pub(crate) binary: &'a Path,
+    pub(crate) config: PathBuf,
 }
 
 impl<'a> Kubectl<'a> {
-    pub fn new(server: &Running, binary: &'a Path) -> Self {
+    pub(crate) fn new(server: &Running, binary: &'a Path) -> Self {
         Self {
             binary,
             config: server.kubeconfig(&server.admin),
         }
     }
 
-    pub async fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn ok(&self, arguments: &[&str]) -> String {
         self.ok_with(None, arguments).await
     }
 
-    pub async fn ok_with(&self, input: Option<&str>, arguments: &[&str]) -> String {
+    pub(crate) async fn ok_with(&self, input: Option<&str>, arguments: &[&str]) -> String {
         let output = run(self.binary, &self.config, input, arguments).await;
         assert!(
             output.ok,
@@ -88,7 +93,7 @@ impl<'a> Kubectl<'a> {
         output.out
     }
 
-    pub async fn fails(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn fails(&self, arguments: &[&str]) -> String {
         let output = run(self.binary, &self.config, None, arguments).await;
         assert!(!output.ok, "{arguments:?} succeeded: {}", output.out);
         output.err

@@ -199,7 +199,7 @@ async fn every_request_is_audited_with_its_reason() {
 }
 
 /// Holds or breaks creates of config maps.
-struct Troublesome(Arc<AtomicBool>);
+struct Troublesome(Arc<AtomicBool>, Arc<tokio::sync::Notify>);
 
 #[async_trait]
 impl Admission for Troublesome {
@@ -218,6 +218,9 @@ impl Admission for Troublesome {
         if attributes.name == "panic" {
             panic!("on purpose");
         }
+        if attributes.name == "slow" {
+            self.1.notify_one();
+        }
         while attributes.name == "slow" && self.0.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -228,8 +231,11 @@ impl Admission for Troublesome {
 #[tokio::test]
 async fn panics_deadlines_and_full_houses_are_answered() {
     let held = Arc::new(AtomicBool::new(true));
+    let entered = Arc::new(tokio::sync::Notify::new());
     let mut options = RegistryOptions::default();
-    options.admission.push(Arc::new(Troublesome(held.clone())));
+    options
+        .admission
+        .push(Arc::new(Troublesome(held.clone(), entered.clone())));
     let few = Limits {
         writes_in_flight: 1,
         request: Duration::from_secs(30),
@@ -291,19 +297,16 @@ async fn panics_deadlines_and_full_houses_are_answered() {
     while one.get(path).await.code != 200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    entered.notified().await;
     let slow = tokio::spawn(async move {
         one.post(path, json!({"metadata": {"name": "slow"}}))
             .await
             .code
     });
-    let full = loop {
-        let answer = two
-            .post(path, json!({"metadata": {"generateName": "x-"}}))
-            .await;
-        if answer.code != 201 {
-            break answer;
-        }
-    };
+    entered.notified().await;
+    let full = two
+        .post(path, json!({"metadata": {"generateName": "x-"}}))
+        .await;
     assert_eq!((full.code, full.header("retry-after")), (429, "1"));
     assert_eq!(
         two.get(path).await.code,
