@@ -98,19 +98,21 @@ impl History {
         choices[self.rng.random_range(0..choices.len())]
     }
 
+    /// A right choice nine times of ten.
+    fn right<T: Copy>(&mut self, right: &[T], wrong: &[T]) -> T {
+        if self.rng.random_bool(0.9) {
+            self.pick(right)
+        } else {
+            self.pick(wrong)
+        }
+    }
+
     fn amount(&mut self) -> u64 {
         let random = self.rng.random_range(1..20 * SUI);
-        self.pick(&[
-            0,
-            1,
-            SUI / 10 - 1,
-            SUI / 10,
-            SUI - 1,
-            SUI,
-            10 * SUI,
-            random,
-            random,
-        ])
+        self.right(
+            &[SUI, 2 * SUI, 10 * SUI, random.max(SUI)],
+            &[0, 1, SUI / 10 - 1, SUI / 10, SUI - 1, random],
+        )
     }
 
     /// Executes, applies and logs; `None` when the inputs are refused.
@@ -205,7 +207,7 @@ impl History {
 
     fn stake(&mut self) {
         let (sender, amount) = (self.person(), self.amount());
-        let tier = self.pick(&[0u8, 0, 0, 1, 2, 3]);
+        let tier = self.right(&[0u8, 0, 0, 1, 2], &[3]);
         let pool = self.chain.genesis.pool;
         let outcome = self.build(sender, |ptb| {
             let coin = ptb.split(Argument::Gas, amount);
@@ -217,12 +219,12 @@ impl History {
     }
 
     fn node(&mut self) -> String {
-        let name = self.pick(&["n0", "n1", "n2", "n3", "n4", "n5", "a.b-c", "Bad", ""]);
+        let name = self.right(&["n0", "n1", "n2", "n3", "a.b-c"], &["Bad", "", "-a"]);
         name.to_owned()
     }
 
     fn ttl(&mut self) -> u64 {
-        self.pick(&[MINUTE, DAY, DAY, 3 * DAY, 7 * DAY, MINUTE - 1, 7 * DAY + 1])
+        self.right(&[MINUTE, DAY, 3 * DAY, 7 * DAY], &[MINUTE - 1, 7 * DAY + 1])
     }
 
     fn stake_and_mint(&mut self) {
@@ -231,7 +233,9 @@ impl History {
             return self.create_cluster();
         };
         let (sender, amount, node, ttl) = (self.person(), self.amount(), self.node(), self.ttl());
-        let key = vec![9u8; self.pick(&[32, 32, 32, 31])];
+        let key = vec![9u8; self.right(&[32], &[31])];
+        let commitment = vec![8u8; self.right(&[32], &[33])];
+        let endpoint = "é".repeat(self.right(&[0, 128], &[129]));
         let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
         let outcome = self.build(sender, |ptb| {
             let coin = ptb.split(Argument::Gas, amount);
@@ -245,8 +249,8 @@ impl History {
                 ptb.object_as(cluster, false),
                 ptb.pure(&node),
                 ptb.pure(&key),
-                ptb.pure(&vec![8u8; 32]),
-                ptb.pure(&"https://é.example"),
+                ptb.pure(&commitment),
+                ptb.pure(&endpoint),
                 ptb.pure(&ttl),
                 clock,
             ];
@@ -275,7 +279,18 @@ impl History {
 
     fn token(&mut self) -> Option<(Address, Address, Address)> {
         let tokens = self.tokens.clone();
-        let id = self.any(&tokens)?;
+        // A live one mostly.
+        let live = |id: &Address| {
+            let token = self.chain.world.token(*id);
+            token.is_some_and(|token| !token.revoked)
+        };
+        let live: Vec<Address> = tokens.iter().copied().filter(live).collect();
+        let from = if live.is_empty() || self.rng.random_bool(0.1) {
+            tokens
+        } else {
+            live
+        };
+        let id = self.any(&from)?;
         let token = self.chain.world.token(id)?;
         Some((id, token.owner, token.stake_id))
     }
@@ -357,7 +372,14 @@ impl History {
 
     fn owned_stake(&mut self) -> Option<(Address, Address)> {
         let stakes = self.stakes.clone();
-        let id = self.any(&stakes)?;
+        let open = |id: &Address| self.chain.world.stake(*id).is_some_and(|s| s.balance > 0);
+        let open: Vec<Address> = stakes.iter().copied().filter(open).collect();
+        let from = if open.is_empty() || self.rng.random_bool(0.1) {
+            stakes
+        } else {
+            open
+        };
+        let id = self.any(&from)?;
         let owner = self.chain.world.stake(id)?.owner;
         Some((id, self.mostly(Some(owner))))
     }
@@ -408,7 +430,7 @@ impl History {
             return;
         };
         let (sender, amount) = (self.mostly(Some(address(0))), self.amount());
-        let reason = "x".repeat(self.pick(&[0, 4, 256, 257]));
+        let reason = "x".repeat(self.right(&[0, 4, 256], &[257]));
         let (cap, pool) = (self.chain.genesis.slash_cap, self.chain.genesis.pool);
         self.build(sender, |ptb| {
             let arguments = vec![
@@ -426,13 +448,14 @@ impl History {
     fn govern(&mut self) {
         let sender = self.mostly(Some(address(0)));
         let (cap, pool) = (self.chain.genesis.admin_cap, self.chain.genesis.pool);
-        let act = self.rng.random_range(0..4);
-        let tier = self.pick(&[0u8, 1, 2, 3]);
-        let minimum = self.pick(&[SUI, SUI / 10, 2 * SUI, 999_999, 1_000_001 * SUI]);
-        let period = self.pick(&[0, MINUTE, DAY, 91 * DAY, 366 * DAY]);
+        let act = self.rng.random_range(0..9);
+        let tier = self.right(&[0u8, 1, 2], &[3]);
+        let minimum = self.right(&[SUI, SUI / 10, 2 * SUI], &[999_999, 1_000_001 * SUI]);
+        let period = self.right(&[MINUTE, DAY, 7 * DAY], &[0, 91 * DAY, 366 * DAY]);
+        let gateway = self.chain.genesis.gateway;
         let amount = self.amount();
         self.build(sender, |ptb| match act {
-            0 => {
+            0..=2 => {
                 let arguments = vec![
                     ptb.object(cap),
                     ptb.object(pool),
@@ -442,14 +465,18 @@ impl History {
                 ];
                 ptb.call("staking", "set_tier", arguments);
             }
-            1 => {
+            3..=4 => {
                 let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&period)];
                 ptb.call("staking", "set_unbonding", arguments);
             }
-            2 => {
+            5..=6 => {
                 let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&amount)];
                 let coin = ptb.call("staking", "withdraw_treasury", arguments);
                 ptb.transfer(vec![coin], sender);
+            }
+            7 => {
+                let arguments = vec![ptb.object(cap), ptb.object(gateway)];
+                ptb.call("k8s_gateway", "migrate", arguments);
             }
             _ => {
                 let arguments = vec![ptb.object(cap), ptb.object(pool)];
@@ -460,7 +487,7 @@ impl History {
 
     fn create_cluster(&mut self) {
         let sender = self.person();
-        let name = self.pick(&["home", "away", "No", ""]);
+        let name = self.right(&["home", "away"], &["No", ""]);
         let outcome = self.build(sender, |ptb| {
             let name = ptb.pure(&name);
             let made = ptb.call("enclave_registry", "create_cluster", vec![name]);
@@ -490,13 +517,14 @@ impl History {
         let other = self.any(&caps).unwrap_or(own);
         let cap = self.pick(&[own, own, own, other]);
         let sender = self.mostly(Some(owner));
-        let kind = self.pick(&[0u8, 0, 1, 6]);
-        let measurement = self.pick(&[1u8, 1, 2, 0]);
-        let length = self.pick(&[48usize, 48, 48, 33]);
+        let kind = self.right(&[0u8], &[1, 6]);
+        let measurement = self.right(&[1u8, 1, 2], &[0]);
+        let length = self.right(&[48usize], &[33]);
+        let source = "s".repeat(self.right(&[0, 40, 256], &[257]));
         let measurement = vec![measurement; length];
-        let url = self.pick(&["https://a", "https://b", ""]);
-        let hash = vec![5u8; self.pick(&[32usize, 32, 31])];
-        let act = self.rng.random_range(0..6);
+        let url = self.right(&["https://a", "https://b"], &[""]);
+        let hash = vec![5u8; self.right(&[32usize], &[31])];
+        let act = self.rng.random_range(0..8);
         self.build(sender, |ptb| {
             let (cap, cluster) = (ptb.object(cap), ptb.object(cluster));
             let mut arguments = vec![cap, cluster];
@@ -505,7 +533,7 @@ impl History {
                     arguments.extend([
                         ptb.pure(&kind),
                         ptb.pure(&measurement),
-                        ptb.pure(&"source"),
+                        ptb.pure(&source),
                         ptb.clock(),
                     ]);
                     ptb.call("enclave_registry", "approve_measurement", arguments);
@@ -514,7 +542,7 @@ impl History {
                     arguments.extend([ptb.pure(&kind), ptb.pure(&measurement), ptb.clock()]);
                     ptb.call("enclave_registry", "retire_measurement", arguments);
                 }
-                3 | 4 => {
+                3..=5 => {
                     arguments.extend([
                         ptb.pure(&url),
                         ptb.pure(&hash),
@@ -523,6 +551,9 @@ impl History {
                         ptb.clock(),
                     ]);
                     ptb.call("enclave_registry", "register_endpoint", arguments);
+                }
+                6 if kind > 0 => {
+                    ptb.call("enclave_registry", "migrate", arguments);
                 }
                 _ => {
                     arguments.extend([ptb.pure(&url), ptb.clock()]);
@@ -542,7 +573,7 @@ impl History {
             .verifying_key()
             .to_bytes()
             .to_vec();
-        key.truncate(self.pick(&[32, 32, 32, 31]));
+        key.truncate(self.right(&[32], &[31]));
         // Approved on the way, where it isn't.
         let measurement = vec![self.pick(&[1u8, 1, 2]); 48];
         let known = self.chain.world.cluster(cluster).is_some_and(|cluster| {
@@ -608,7 +639,7 @@ impl History {
             _ => self.rng.random_range(0..4),
         };
         let mut signature = enclave_key(key).sign(message).to_bytes().to_vec();
-        signature.truncate(self.pick(&[64, 64, 64, 64, 64, 64, 64, 63]));
+        signature.truncate(self.right(&[64], &[63, 64]));
         signature
     }
 
@@ -618,7 +649,13 @@ impl History {
         let report = match reports.choose(&mut self.rng).filter(|_| again) {
             Some(report) => report.clone(),
             None => {
-                let stakes = self.stakes.clone();
+                let fit = |id: &Address| {
+                    let stake = self.chain.world.stake(*id);
+                    stake.is_some_and(|stake| stake.tier == 0 && stake.balance > 0)
+                };
+                let fit: Vec<Address> = self.stakes.iter().copied().filter(fit).collect();
+                let any = fit.is_empty() || self.rng.random_bool(0.1);
+                let stakes = if any { self.stakes.clone() } else { fit };
                 let (Some((enclave, cluster, _, _)), Some(stake)) =
                     (self.enclave(), self.any(&stakes))
                 else {
@@ -627,13 +664,13 @@ impl History {
                 let now = self.chain.now;
                 let statement = EvidenceStatement {
                     intent: INTENT_EVIDENCE,
-                    timestamp_ms: self.pick(&[now, now, now, now - DAY, now - 4 * DAY, now + 1]),
+                    timestamp_ms: self.right(&[now, now, now - DAY], &[now - 4 * DAY, now + 1]),
                     cluster_id: cluster,
                     stake_id: stake,
-                    kind: self.pick(&[0u8, 0, 1, 2, 3, 4]),
+                    kind: self.right(&[0u8, 1, 2, 3], &[4]),
                     period: self.rng.random_range(0..3),
                     nonce: self.rng.random_range(0..1_000),
-                    failed: self.pick(&[1, 1, 2, 3, u64::MAX]),
+                    failed: self.right(&[1, 2], &[3, u64::MAX]),
                     total: 10,
                     facts: vec![3; 32],
                 };
@@ -649,7 +686,7 @@ impl History {
         };
         self.reports.push(report.clone());
         let (sender, docket) = (self.person(), self.chain.genesis.docket);
-        let bond = self.pick(&[SUI / 10, SUI / 10, SUI, SUI / 10 - 1]);
+        let bond = self.right(&[SUI / 10, SUI], &[SUI / 10 - 1, 0]);
         let outcome = self.build(sender, |ptb| {
             let coin = ptb.split(Argument::Gas, bond);
             let statement = &report.statement;
@@ -677,7 +714,17 @@ impl History {
 
     fn case(&mut self) -> Option<Case> {
         let cases = self.cases.clone();
-        self.any(&cases).and_then(|id| self.chain.world.view(id))
+        let open = |id: &Address| {
+            let case: Option<Case> = self.chain.world.view(*id);
+            case.is_some_and(|case| case.status == 0)
+        };
+        let open: Vec<Address> = cases.iter().copied().filter(open).collect();
+        let from = if open.is_empty() || self.rng.random_bool(0.1) {
+            cases
+        } else {
+            open
+        };
+        self.any(&from).and_then(|id| self.chain.world.view(id))
     }
 
     fn appeal(&mut self) {
@@ -686,7 +733,7 @@ impl History {
         };
         let cluster = self.pick(&[case.cluster_id, case.cluster_id, cluster]);
         let now = self.chain.now;
-        let timestamp_ms = self.pick(&[now, now, now, case.reported_at_ms, now + 1, 5]);
+        let timestamp_ms = self.right(&[now, case.reported_at_ms], &[now + 1, 5]);
         let statement = AcquittalStatement {
             intent: INTENT_ACQUITTAL,
             timestamp_ms,
@@ -740,13 +787,14 @@ impl History {
         let sender = self.mostly(Some(address(0)));
         let cap = self.chain.genesis.admin_cap;
         let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
-        let windows = [10_000, MINUTE, DAY, 3 * DAY, 9_999, 61 * DAY];
-        let (evidence, appeal) = (self.pick(&windows), self.pick(&windows));
-        let bond = self.pick(&[SUI / 10, 1, 0]);
-        let share = self.pick(&[500u64, 0, 5_000, 5_001]);
-        let penalties = self.pick(&[[100u64, 5_000, 1_000, 500], [10_000; 4], [10_001; 4]]);
-        let length = self.pick(&[4usize, 4, 4, 3]);
-        let cap_share = self.pick(&[5_000u64, 10_000, 0, 10_001]);
+        let (right, wrong) = ([10_000, 20_000, MINUTE / 2], [9_999, 61 * DAY]);
+        let evidence = self.right(&right, &wrong);
+        let appeal = self.right(&right, &wrong);
+        let bond = self.right(&[SUI / 10, 1], &[0]);
+        let share = self.right(&[500u64, 0, 5_000], &[5_001]);
+        let penalties = self.right(&[[100u64, 5_000, 1_000, 500], [10_000; 4]], &[[10_001; 4]]);
+        let length = self.right(&[4usize], &[3]);
+        let cap_share = self.right(&[5_000u64, 10_000, 0], &[10_001]);
         let act = self.rng.random_range(0..5);
         self.build(sender, |ptb| match (act, case) {
             (0..3, Some(case)) => {
