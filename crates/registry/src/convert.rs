@@ -7,7 +7,7 @@ pub trait Conversion: Send + Sync + 'static {
     /// From the served version to the stored form.
     fn to_storage(&self, object: &mut Value);
     /// From the stored form to the served version.
-    fn from_storage(&self, object: &mut Value);
+    fn to_served(&self, object: &mut Value);
 }
 
 /// events.k8s.io/v1 Event, stored as core/v1 Event.
@@ -57,7 +57,7 @@ impl Conversion for EventsV1 {
         set_version(object, "v1");
     }
 
-    fn from_storage(&self, object: &mut Value) {
+    fn to_served(&self, object: &mut Value) {
         for (served, stored) in EVENT_FIELDS {
             rename(object, stored, served);
         }
@@ -80,7 +80,7 @@ mod tests {
             serde_json::json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"},
             "involvedObject": {"kind": "Pod"}, "message": "n", "reportingComponent": "c", "count": 3})
         );
-        EventsV1.from_storage(&mut stored);
+        EventsV1.to_served(&mut stored);
         assert_eq!(stored, event);
     }
 }

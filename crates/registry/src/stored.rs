@@ -236,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_one_prefix_select_by_the_same_values() {
+        let table = crate::table::Table::builtin();
+        for a in table.iter() {
+            for b in table.iter().filter(|b| a.prefix == b.prefix) {
+                let paths = |r: &Resource| r.fields.iter().map(|f| f.path).collect::<Vec<_>>();
+                assert_eq!(
+                    paths(a),
+                    paths(b),
+                    "{a:?} {b:?}: a record's values are kept once"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn splices_the_revision() {
         let object = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "n"},
             "metadata": {"name": "\"metadata\":{\"resourceVersion\":\"", "resourceVersion": "3", "labels": {"a": "b"}}});

@@ -149,7 +149,7 @@ pub trait Strategy: Send + Sync + 'static {
         self.validate(context, object)
     }
 
-    /// Restores what the `status` endpoint may not change; by default all but `status` (and managed fields).
+    /// Restores what the `status` endpoint may not change; by default all but `status` and metadata.
     fn prepare_for_status_update(
         &self,
         _context: &StrategyContext<'_>,

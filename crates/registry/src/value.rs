@@ -178,27 +178,29 @@ pub(crate) fn reset_status(object: &mut Value) {
     }
 }
 
-/// Everything of the old object except `status`; of the metadata managed fields and the resourceVersion are the new one's.
+/// Everything of the old object except `status` and `metadata`: what most kinds keep when their status is written.
+///
+/// upstream: pkg/registry/*/strategy.go, `newObject.Spec = oldObject.Spec`
 pub(crate) fn keep_all_but_status(object: &mut Value, old: &Value) {
-    let status = object.take_member("status");
     let mut kept = old.clone();
-    for name in ["resourceVersion", "managedFields"] {
-        match object.at(&["metadata", name]) {
-            Some(value) => {
-                kept.set_at(&["metadata", name], value.clone());
-            }
-            None => {
-                kept.remove_at(&["metadata", name]);
-            }
-        }
-    }
-    match status {
-        Some(status) => kept.put("status", status),
-        None => {
-            kept.take_member("status");
-        }
+    for name in ["metadata", "status"] {
+        copy_member(&mut kept, object, name);
     }
     *object = kept;
+}
+
+/// Members of the metadata of the old object, in place of the new one's.
+pub(crate) fn keep_metadata(object: &mut Value, old: &Value, names: &[&str]) {
+    for name in names {
+        match old.at(&["metadata", name]) {
+            Some(value) => {
+                object.set_at(&["metadata", name], value.clone());
+            }
+            None => {
+                object.remove_at(&["metadata", name]);
+            }
+        }
+    }
 }
 
 /// The text of a dotted path, as a field selector compares it.

@@ -48,7 +48,7 @@ pub(crate) fn present(resource: &Resource, stored: Arc<Stored>) -> Object {
         None => Object::of_stored(stored),
         Some(conversion) => {
             let mut object = stored.value();
-            conversion.from_storage(&mut object);
+            conversion.to_served(&mut object);
             Object::of_value(&object)
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn to_storage(resource: &Resource, object: &mut Value) {
 
 pub(crate) fn from_storage(resource: &Resource, object: &mut Value) {
     if let Some(conversion) = resource.conversion {
-        conversion.from_storage(object);
+        conversion.to_served(object);
     }
 }
 

@@ -160,10 +160,8 @@ impl Strategy for Job {
                 was.member("completions"),
             );
         }
-        let suspended = was.flag("suspend")
-            && !old
-                .at(&["status", "startTime"])
-                .is_some_and(|t| !t.is_null());
+        let suspended =
+            was.flag("suspend") && old.at(&["status", "startTime"]).is_none_or(Value::is_null);
         if !suspended {
             checks::immutable(
                 &mut errors,

@@ -213,6 +213,10 @@ impl Strategy for PriorityClass {
 pub(crate) struct RuntimeClass;
 
 impl Strategy for RuntimeClass {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn default(&self, class: &mut Value) {
         if let Some(fixed) = class
             .member_mut("overhead")

@@ -156,17 +156,11 @@ impl Strategy for Secret {
             }
         };
         match secret.text("type") {
-            "kubernetes.io/service-account-token" => {
-                if secret
-                    .annotation("kubernetes.io/service-account.name")
-                    .unwrap_or_default()
-                    .is_empty()
-                {
-                    let path = Path::new("metadata")
-                        .child("annotations")
-                        .key("kubernetes.io/service-account.name");
-                    errors.push(Error::required(&path, ""));
-                }
+            "kubernetes.io/service-account-token" if !has_account(secret) => {
+                let path = Path::new("metadata")
+                    .child("annotations")
+                    .key("kubernetes.io/service-account.name");
+                errors.push(Error::required(&path, ""));
             }
             "kubernetes.io/dockercfg" => {
                 require(".dockercfg");
@@ -215,6 +209,13 @@ impl Strategy for Secret {
         errors.extend(self.validate(context, secret));
         errors
     }
+}
+
+/// Whether a token's secret names its service account.
+fn has_account(secret: &Value) -> bool {
+    secret
+        .annotation("kubernetes.io/service-account.name")
+        .is_some_and(|name| !name.is_empty())
 }
 
 fn json_data(secret: &Value, key: &str, path: &Path, errors: &mut ErrorList) {

@@ -17,6 +17,10 @@ pub(crate) struct Webhooks {
 }
 
 impl Strategy for Webhooks {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn default(&self, configuration: &mut Value) {
         for hook in configuration.each("webhooks") {
             hook.default_to("failurePolicy", "Fail");
@@ -418,6 +422,10 @@ pub(crate) struct AdmissionPolicy {
 }
 
 impl Strategy for AdmissionPolicy {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn has_status(&self) -> bool {
         self.status
     }

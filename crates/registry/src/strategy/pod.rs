@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Grace, Strategy, StrategyContext, defaults, pod_validation, qos};
 use crate::options::DeleteOptions;
-use crate::value::{Read, Write, copy_member, keep_all_but_status};
+use crate::value::{Read, Write, copy_member, keep_all_but_status, keep_metadata};
 
 /// Pods.
 #[derive(Debug)]
@@ -114,12 +114,9 @@ impl Strategy for Pod {
         pod: &mut Value,
         old: &Value,
     ) {
-        // Nodes and the garbage collector may clear finalizers and owners with the status; nothing else.
-        let wanted = pod.clone();
         keep_all_but_status(pod, old);
-        if old.deletion_timestamp().is_some() {
-            copy_meta(pod, &wanted, "finalizers");
-        }
+        // Old nodes garble owner references.
+        keep_metadata(pod, old, &["ownerReferences"]);
         if let Some(class) = old.at(&["status", "qosClass"]).cloned() {
             pod.set_at(&["status", "qosClass"], class);
         }

@@ -18,6 +18,10 @@ use crate::value::{Read, Write};
 pub(crate) struct PodDisruptionBudget;
 
 impl Strategy for PodDisruptionBudget {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn has_status(&self) -> bool {
         true
     }

@@ -424,6 +424,10 @@ impl Strategy for StorageClass {
 pub(crate) struct CsiDriver;
 
 impl Strategy for CsiDriver {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn default(&self, driver: &mut Value) {
         let Some(spec) = driver.ensure_object("spec") else {
             return;
@@ -451,6 +455,10 @@ pub(crate) struct Returned {
 }
 
 impl Strategy for Returned {
+    fn allow_unconditional_update(&self) -> bool {
+        false
+    }
+
     fn has_status(&self) -> bool {
         self.status
     }

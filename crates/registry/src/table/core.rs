@@ -211,6 +211,7 @@ pub(super) fn rows() -> Vec<Row> {
                     computed("regarding.fieldPath", "involvedObject.fieldPath", ""),
                     field("reason"),
                     computed("reportingController", "reportingComponent", ""),
+                    computed("source", "", ""),
                     field("type"),
                 ],
                 "field label not supported: %s",

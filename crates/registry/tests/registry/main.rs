@@ -6,4 +6,5 @@ mod common;
 mod crud;
 mod delete;
 mod reference;
+mod stream;
 mod watch;

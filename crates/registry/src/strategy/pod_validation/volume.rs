@@ -159,10 +159,8 @@ fn source(volume: &Value, path: &Path, errors: &mut ErrorList) {
             }
             "projected" => projected(source, &path, errors),
             "csi" => required(errors, source, "driver", &path),
-            "ephemeral" => {
-                if !source.has("volumeClaimTemplate") {
-                    errors.push(Error::required(&path.child("volumeClaimTemplate"), ""));
-                }
+            "ephemeral" if !source.has("volumeClaimTemplate") => {
+                errors.push(Error::required(&path.child("volumeClaimTemplate"), ""));
             }
             "image" => required(errors, source, "reference", &path),
             _ => {}

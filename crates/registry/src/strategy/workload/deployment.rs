@@ -7,7 +7,7 @@ use machinery::field::{Error, ErrorList, Path};
 use serde_json::{Value, json};
 
 use crate::strategy::{Strategy, StrategyContext, checks, defaults, pod_validation};
-use crate::value::{Read, Write};
+use crate::value::{Read, Write, keep_all_but_status, keep_metadata};
 
 /// Deployments.
 #[derive(Debug)]
@@ -97,6 +97,17 @@ impl Strategy for Deployment {
             old.at(&["spec", "selector"]),
         );
         errors
+    }
+
+    /// upstream: strategy.go#deploymentStatusStrategy.PrepareForUpdate
+    fn prepare_for_status_update(
+        &self,
+        _context: &StrategyContext<'_>,
+        object: &mut Value,
+        old: &Value,
+    ) {
+        keep_all_but_status(object, old);
+        keep_metadata(object, old, &["labels"]);
     }
 
     /// upstream: #ValidateDeploymentStatus
