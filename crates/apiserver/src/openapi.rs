@@ -49,7 +49,7 @@ impl Document {
 impl OpenApi {
     pub(crate) fn new(registry: &Registry) -> Self {
         let table = registry.table();
-        let resources = Arc::new(table.iter().map(|r| served(r)).collect());
+        let resources = Arc::new(table.iter().map(served).collect());
         let mut versions = BTreeMap::new();
         for (group, of) in table.groups() {
             for version in of {

@@ -75,15 +75,15 @@ impl RequestInfo {
             parts.remove(0);
             info.verb = "watch".to_owned();
         }
-        if parts.first() == Some(&"namespaces") {
-            if let Some(namespace) = parts.get(1) {
-                info.namespace = (*namespace).to_owned();
-                if parts
-                    .get(2)
-                    .is_some_and(|s| !matches!(*s, "status" | "finalize"))
-                {
-                    parts.drain(..2);
-                }
+        if parts.first() == Some(&"namespaces")
+            && let Some(namespace) = parts.get(1)
+        {
+            info.namespace = (*namespace).to_owned();
+            if parts
+                .get(2)
+                .is_some_and(|s| !matches!(*s, "status" | "finalize"))
+            {
+                parts.drain(..2);
             }
         }
         let mut parts = parts.into_iter();

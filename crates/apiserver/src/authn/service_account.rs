@@ -310,23 +310,23 @@ impl BoundTokens {
         for (kind, resource, reference) in
             [("secret", "secrets", &k.secret), ("pod", "pods", &k.pod)]
         {
-            if let Some(r) = reference {
-                if !self.lives(resource, &k.namespace, r).await {
-                    return Err(TokenError::Bound {
-                        kind,
-                        name: r.name.clone(),
-                    });
-                }
+            if let Some(r) = reference
+                && !self.lives(resource, &k.namespace, r).await
+            {
+                return Err(TokenError::Bound {
+                    kind,
+                    name: r.name.clone(),
+                });
             }
         }
         // A node beside a pod only tells where the pod ran; by itself the token is bound to it.
-        if let (Some(node), None, None) = (&k.node, &k.pod, &k.secret) {
-            if !self.lives("nodes", "", node).await {
-                return Err(TokenError::Bound {
-                    kind: "node",
-                    name: node.name.clone(),
-                });
-            }
+        if let (Some(node), None, None) = (&k.node, &k.pod, &k.secret)
+            && !self.lives("nodes", "", node).await
+        {
+            return Err(TokenError::Bound {
+                kind: "node",
+                name: node.name.clone(),
+            });
         }
         Ok(TokenIdentity {
             user: user(&claims),

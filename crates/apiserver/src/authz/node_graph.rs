@@ -179,13 +179,12 @@ impl Graph {
         let key = (wire.metadata.namespace.clone(), wire.metadata.name.clone());
         let node = wire.spec.node_name.clone();
         // References are immutable once a pod is bound, but for ephemeral containers' environment.
-        if let Some(known) = self.pods.get(&key) {
-            if known.uid == wire.metadata.uid
-                && known.node == node
-                && wire.spec.ephemeral_containers.is_empty()
-            {
-                return;
-            }
+        if let Some(known) = self.pods.get(&key)
+            && known.uid == wire.metadata.uid
+            && known.node == node
+            && wire.spec.ephemeral_containers.is_empty()
+        {
+            return;
         }
         self.remove_pod(&key);
         let mut refs = Vec::new();

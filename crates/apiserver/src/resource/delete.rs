@@ -42,12 +42,13 @@ async fn options(request: &mut ApiRequest) -> Result<DeleteOptions, Status> {
         return DeleteOptions::from_query(&request.query);
     }
     let value = encoding::delete_options(&bytes, of_body(&content_type)?)?;
-    if let Some(kind) = value.get("kind").and_then(serde_json::Value::as_str) {
-        if !kind.is_empty() && kind != "DeleteOptions" {
-            return Err(Status::bad_request(format!(
-                "expected DeleteOptions, got {kind}"
-            )));
-        }
+    if let Some(kind) = value.get("kind").and_then(serde_json::Value::as_str)
+        && !kind.is_empty()
+        && kind != "DeleteOptions"
+    {
+        return Err(Status::bad_request(format!(
+            "expected DeleteOptions, got {kind}"
+        )));
     }
     DeleteOptions::from_value(&value)
 }
