@@ -57,29 +57,41 @@ pub(crate) async fn watch(
         (None, Some(ns)) if !ns.is_empty() => resource.range(Some(ns)),
         (namespace, _) => resource.range(namespace),
     };
+    // One name can be at one key only.
+    let key = match (
+        target.namespace.as_deref().or(filter.namespace()),
+        filter.name(),
+    ) {
+        (Some(ns), Some(name)) if resource.namespaced => Some(resource.key(Some(ns), name)),
+        (_, Some(name)) if !resource.namespaced => Some(resource.key(None, name)),
+        _ => None,
+    };
     let mut initial = VecDeque::new();
     let from = if with_state {
         let snapshot = store.snapshot();
-        initial = snapshot
-            .range(&prefix, None)
-            .filter(|e| filter.matches(&e.key, &e.value))
-            .cloned()
-            .collect();
+        let wanted = |e: &&Entry<Stored>| filter.matches(&e.key, &e.value);
+        initial = match &key {
+            Some(key) => snapshot
+                .get(key)
+                .filter(wanted)
+                .into_iter()
+                .cloned()
+                .collect(),
+            None => snapshot
+                .range(&prefix, None)
+                .filter(wanted)
+                .cloned()
+                .collect(),
+        };
         snapshot.revision()
     } else if wanted.0 == 0 {
         store.revision()
     } else {
         Revision(wanted.0)
     };
-    let opened = match (
-        target.namespace.as_deref().or(filter.namespace()),
-        filter.name(),
-    ) {
-        (Some(ns), Some(name)) if resource.namespaced => {
-            store.watch_key(&resource.key(Some(ns), name), from)
-        }
-        (_, Some(name)) if !resource.namespaced => store.watch_key(&resource.key(None, name), from),
-        _ => store.watch(&prefix, from),
+    let opened = match &key {
+        Some(key) => store.watch_key(key, from),
+        None => store.watch(&prefix, from),
     };
     let mut failed = None;
     let live = match opened {

@@ -1,6 +1,7 @@
 //! The registry's operations over a store in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod admission;
 mod cases;
 mod common;
 mod crud;
