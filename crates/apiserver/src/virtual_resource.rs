@@ -5,7 +5,8 @@ mod identity;
 mod token;
 
 use http::StatusCode;
-use machinery::{GroupResource, Status};
+use machinery::options::{FieldValidation, WriteOptions};
+use machinery::{GroupResource, Status, typed};
 use registry::{ObjectList, Target, Verb};
 use serde_json::{Value, json};
 
@@ -61,11 +62,8 @@ pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Ha
 }
 
 /// The body of a virtual create, checked to be of the right kind, and how to answer.
-async fn body(
-    request: &mut ApiRequest,
-    target: &Target,
-    kind: (&str, &str),
-) -> Result<(Value, Negotiated), Status> {
+async fn body(request: &mut ApiRequest, kind: (&str, &str)) -> Result<(Value, Negotiated), Status> {
+    let options = WriteOptions::create(&request.query)?;
     let negotiated = negotiate(request.headers(), &request.query, For::Object)?;
     let encoding = of_body(request.header("content-type"))?;
     let bytes = request.body().await?;
@@ -93,8 +91,31 @@ async fn body(
             )));
         }
     }
-    let _ = target;
-    Ok((value, negotiated))
+    let (group, version) = kind.0.split_once('/').unwrap_or(("", kind.0));
+    let Some(ty) = schema::lookup(group, version, kind.1) else {
+        return Ok((value, negotiated));
+    };
+    // upstream: apiserver/pkg/endpoints/handlers/create.go#transformDecodeError
+    let refuse = |why: String| {
+        Status::bad_request(format!(
+            "{} in version {} cannot be handled as a {}: {why}",
+            kind.1,
+            machinery::go::quote(version),
+            kind.1
+        ))
+    };
+    let decoded = typed::decode(ty, value).map_err(|e| refuse(e.to_string()))?;
+    match options.field_validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => {
+            typed::warnings(&[], &decoded.unknown)
+                .into_iter()
+                .for_each(|w| request.context.warn(w));
+        }
+        FieldValidation::Strict if decoded.unknown.is_empty() => {}
+        FieldValidation::Strict => return Err(refuse(typed::strict_error(&[], &decoded.unknown))),
+    }
+    Ok((decoded.value, negotiated))
 }
 
 /// 201 with a virtual object.

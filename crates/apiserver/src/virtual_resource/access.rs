@@ -70,7 +70,7 @@ fn parse(value: &Value) -> Result<Spec, Status> {
 /// Subject, self and local reviews.
 pub(super) async fn review(mut request: ApiRequest, target: &Target) -> Handled {
     let row = target.resource.clone();
-    let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
+    let (value, negotiated) = body(&mut request, (&row.api_version(), &row.kind)).await?;
     let spec = parse(&value)?;
     let own = row.plural == "selfsubjectaccessreviews";
     let local = row.plural == "localsubjectaccessreviews";
@@ -199,7 +199,7 @@ fn attributes<'a>(user: &'a UserInfo, spec: &'a Spec) -> Attributes<'a> {
 // upstream: pkg/registry/authorization/selfsubjectrulesreview/rest.go
 pub(super) async fn rules_review(mut request: ApiRequest, target: &Target) -> Handled {
     let row = target.resource.clone();
-    let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
+    let (value, negotiated) = body(&mut request, (&row.api_version(), &row.kind)).await?;
     let spec = parse(&value)?;
     if spec.namespace.is_empty() {
         return Err(Status::bad_request("no namespace on request").into());

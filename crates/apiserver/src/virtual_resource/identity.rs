@@ -27,7 +27,7 @@ fn user_info(user: &UserInfo) -> Value {
 
 pub(super) async fn self_review(mut request: ApiRequest, target: &Target) -> Handled {
     let row = target.resource.clone();
-    let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
+    let (value, negotiated) = body(&mut request, (&row.api_version(), &row.kind)).await?;
     let mut metadata = metadata(&value);
     if let Value::Object(map) = &mut metadata {
         map.insert(
@@ -44,7 +44,7 @@ pub(super) async fn self_review(mut request: ApiRequest, target: &Target) -> Han
 
 pub(super) async fn token_review(mut request: ApiRequest, target: &Target) -> Handled {
     let row = target.resource.clone();
-    let (value, negotiated) = body(&mut request, target, (&row.api_version(), &row.kind)).await?;
+    let (value, negotiated) = body(&mut request, (&row.api_version(), &row.kind)).await?;
     let token = value
         .pointer("/spec/token")
         .and_then(Value::as_str)

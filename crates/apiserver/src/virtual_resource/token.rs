@@ -38,7 +38,7 @@ pub(super) async fn create(mut request: ApiRequest, target: &Target) -> Handled 
     let Some(tokens) = handler.authenticator.tokens() else {
         return Err(Status::unknown_resource().into());
     };
-    let (value, negotiated) = body(&mut request, target, KIND).await?;
+    let (value, negotiated) = body(&mut request, KIND).await?;
     let spec: Spec = match value.get("spec") {
         None | Some(Value::Null) => Spec::default(),
         Some(spec) => Spec::deserialize(spec).map_err(|e| Status::bad_request(e.to_string()))?,

@@ -171,6 +171,40 @@ async fn a_node_touches_only_its_own_objects() {
         answer["message"],
         "nodes \"n2\" is forbidden: User \"system:node:n1\" cannot get resource \"nodes\" in API group \"\" at the cluster scope: node 'n1' cannot read 'n2', only its own Node object"
     );
+    let uid = |name: &str| {
+        let target = server
+            .registry
+            .target("", "v1", "pods", Some("default"), name)
+            .unwrap();
+        let registry = server.registry.clone();
+        async move {
+            let pod = registry
+                .get(
+                    &registry::RequestContext::system(),
+                    &target,
+                    &Default::default(),
+                )
+                .await
+                .unwrap();
+            pod.value()["metadata"]["uid"].clone()
+        }
+    };
+    let token = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    for (pod, uid, code) in [
+        ("p-n1", uid("p-n1").await, 201),
+        ("p-n2", uid("p-n2").await, 403),
+        ("p-n1", json!("another"), 409),
+        ("p-n1", json!(null), 403),
+    ] {
+        let body = json!({"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid}}});
+        let answer = node.post(token, body).await;
+        assert_eq!(answer.code, code, "{pod}: {}", answer.text());
+    }
+    assert_eq!(
+        node.post(token, json!({})).await.code,
+        403,
+        "bound to nothing"
+    );
     let patch = json!({"status": {"phase": "Failed"}}).to_string();
     let merge = [("content-type", "application/merge-patch+json")];
     for (path, code) in [

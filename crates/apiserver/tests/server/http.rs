@@ -350,3 +350,144 @@ async fn kube_rs_lists_creates_and_watches() {
             .unwrap();
     }
 }
+
+#[tokio::test]
+async fn protobuf_says_the_same_as_json() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let server = start().await;
+    let mut admin = server.admin().await;
+    let path = "/api/v1/namespaces/default/configmaps";
+    let object = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "pb", "labels": {"a": "b"}}, "data": {"k": "v"}});
+    let body = codec::protobuf::encode(&object).unwrap();
+    let headers = [("content-type", PROTOBUF), ("accept", PROTOBUF)];
+    let made = admin.send("POST", path, &headers, &body).await;
+    assert_eq!((made.code, made.header("content-type")), (201, PROTOBUF));
+    let json = admin.get(&format!("{path}/pb")).await.json();
+    assert_eq!(codec::protobuf::decode(&made.body, None).unwrap(), json);
+    let list = admin.send("GET", path, &[("accept", PROTOBUF)], b"").await;
+    let list = codec::protobuf::decode(&list.body, None).unwrap();
+    let want = admin.get(path).await.json();
+    assert_eq!(
+        (&list["kind"], &list["metadata"]),
+        (&json!("ConfigMapList"), &want["metadata"])
+    );
+    // Items of a list carry no kind of their own in protobuf.
+    let names = |l: &Value| {
+        l["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| (i["metadata"].clone(), i["data"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&list), names(&want));
+
+    let watch = format!("{path}?watch=1&fieldSelector=metadata.name%3Dpb");
+    let response = admin
+        .open("GET", &watch, &[("accept", PROTOBUF)], b"")
+        .await;
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/vnd.kubernetes.protobuf;stream=watch"
+    );
+    let frame = response
+        .into_body()
+        .frame()
+        .await
+        .unwrap()
+        .unwrap()
+        .into_data()
+        .unwrap();
+    let length = u32::from_be_bytes(frame[..4].try_into().unwrap()) as usize;
+    assert_eq!(length, frame.len() - 4);
+    assert!(
+        frame.windows(5).any(|w| w == b"ADDED")
+            && frame.windows(4).any(|w| w == codec::protobuf::MAGIC)
+    );
+
+    let options = codec::protobuf::encode(
+        &json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}),
+    )
+    .unwrap();
+    let deleted = admin
+        .send(
+            "DELETE",
+            &format!("{path}/pb"),
+            &[("content-type", PROTOBUF)],
+            &options,
+        )
+        .await;
+    assert_eq!(deleted.code, 200, "{}", deleted.text());
+    for broken in [
+        &b"k8s\0\xff\xff\xff\xff\xff"[..],
+        b"nope",
+        &body[..body.len() / 2],
+    ] {
+        assert_eq!(admin.send("POST", path, &headers, broken).await.code, 400);
+    }
+}
+
+#[tokio::test]
+async fn tables_are_printed_for_lists_objects_and_watches() {
+    let server = start().await;
+    let mut admin = server.admin().await;
+    let table = [(
+        "accept",
+        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+    )];
+    let list = admin
+        .send("GET", "/api/v1/namespaces/default/configmaps", &table, b"")
+        .await
+        .json();
+    assert_eq!(
+        (list["kind"].as_str(), list["apiVersion"].as_str()),
+        (Some("Table"), Some("meta.k8s.io/v1"))
+    );
+    assert_eq!(list["columnDefinitions"][1]["name"], "Data");
+    assert_eq!(list["rows"][0]["cells"][0], "kube-root-ca.crt");
+    assert_eq!(list["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    let bare = admin
+        .send(
+            "GET",
+            "/api/v1/namespaces/default/configmaps?includeObject=None",
+            &table,
+            b"",
+        )
+        .await
+        .json();
+    assert!(bare["rows"][0].get("object").is_none());
+    assert_eq!(
+        admin
+            .send("GET", "/api/v1/namespaces/default", &table, b"")
+            .await
+            .json()["rows"][0]["cells"][1],
+        "Active"
+    );
+    let mut body = admin
+        .open("GET", "/api/v1/namespaces?watch=1", &table, b"")
+        .await
+        .into_body();
+    let mut events = Vec::new();
+    while events.len() < 2 {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        events.extend(
+            frame
+                .split(|b| *b == b'\n')
+                .filter(|l| !l.is_empty())
+                .map(|l| serde_json::from_slice::<Value>(l).unwrap()),
+        );
+    }
+    assert!(
+        !events[0]["object"]["columnDefinitions"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        events[1]["object"]["columnDefinitions"]
+            .as_array()
+            .unwrap()
+            .is_empty(),
+        "said once"
+    );
+}
