@@ -1,5 +1,6 @@
 //! What operations answer with: objects and lists as JSON bytes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -10,10 +11,17 @@ use crate::resource::Resource;
 use crate::stored::Stored;
 
 /// One object, in the version that was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Object {
     json: Bytes,
     stored: Option<Arc<Stored>>,
+}
+
+impl fmt::Debug for Object {
+    /// Without the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({} bytes)", self.json.len())
+    }
 }
 
 impl Object {

@@ -1,5 +1,7 @@
 //! Options of the operations, and patches. Parsing and validation of queries are in [`machinery::options`].
 
+use std::fmt;
+
 pub use machinery::options::{
     DeleteOptions, FieldValidation, ListOptions, PatchOptions, Preconditions, ResourceVersionMatch,
     WriteOptions,
@@ -20,7 +22,7 @@ pub struct GetOptions {
 }
 
 /// A patch and its type.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Patch {
     /// RFC 6902.
     Json(Value),
@@ -30,4 +32,16 @@ pub enum Patch {
     Strategic(Value),
     /// Server-side apply.
     Apply(Value),
+}
+
+impl fmt::Debug for Patch {
+    /// Without the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Patch::Json(_) => "Json",
+            Patch::Merge(_) => "Merge",
+            Patch::Strategic(_) => "Strategic",
+            Patch::Apply(_) => "Apply",
+        })
+    }
 }

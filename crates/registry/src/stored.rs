@@ -1,5 +1,6 @@
 //! The record that the store keeps: an object's bytes, and what selection needs of them.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -55,11 +56,17 @@ impl Selection {
 ///
 /// The bytes are compact JSON in the storage version, beginning with `kind`, `apiVersion` and `metadata`, whose first
 /// member is the `resourceVersion` of the revision that wrote them; so a reader can hand them out as they are.
-#[derive(Debug)]
 pub struct Stored {
     json: Bytes,
     version: Range<u32>,
     selection: OnceLock<Selection>,
+}
+
+impl fmt::Debug for Stored {
+    /// Without the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stored({} bytes at {})", self.json.len(), self.revision())
+    }
 }
 
 impl Stored {

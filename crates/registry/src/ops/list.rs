@@ -127,9 +127,9 @@ async fn snapshot(
     store
         .snapshot_at(Revision(wanted.0))
         .map_err(|error| match error {
-            AtError::Compacted(compacted) => {
-                Status::too_old_resource_version(wanted.0, compacted.oldest.0)
-            }
+            AtError::Compacted(_) => {
+            Status::expired("The resourceVersion for the provided list is too old.")
+        }
             AtError::Future(future) => {
                 Status::too_large_resource_version(wanted.0, future.current.0, 1)
             }
