@@ -191,6 +191,7 @@ impl Supervisor {
         let Some(uid) = self.node.pod_of(id) else {
             // A container that ended before its worker had seen it.
             for worker in self.workers.lock().values() {
+                worker.exited.lock().insert(id.clone());
                 worker.changed.notify_one();
             }
             return;
