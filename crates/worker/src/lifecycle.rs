@@ -68,8 +68,6 @@ pub async fn run(
     let client = Client::new(&config.chain_url, ClientOptions::default())?;
     let node_api = listen(&config).await?;
 
-    progress.doing("starting the container runtime");
-    let runtime = Runtime::start(&config).await?;
     let staking = Staking {
         client,
         deployment,
@@ -80,6 +78,10 @@ pub async fn run(
         amount: config.stake,
         token_ttl: config.token_ttl(),
     };
+    staking.refuse_if_unstaked(&state).await?;
+
+    progress.doing("starting the container runtime");
+    let runtime = Runtime::start(&config).await?;
     let patience = Patience::new(
         Duration::from_secs(config.start_timeout_seconds),
         shutdown.clone(),

@@ -69,15 +69,16 @@ impl Node {
         node_api: Option<TcpListener>,
         shutdown: &CancellationToken,
     ) -> End {
-        let running = shutdown.child_token();
+        // What talks to the control plane ends before the agent does.
+        let (running, talking) = (shutdown.child_token(), shutdown.child_token());
         let mut tasks = JoinSet::new();
         tasks.spawn(supervise_agent(self.clone(), running.clone()));
-        tasks.spawn(heartbeat::run(self.clone(), running.clone()));
-        tasks.spawn(renewal::run(self.clone(), running.clone()));
-        tasks.spawn(tunnel::run(self.clone(), running.clone()));
-        tasks.spawn(watch::run(self.clone(), cursor, running.clone()));
+        tasks.spawn(heartbeat::run(self.clone(), talking.clone()));
+        tasks.spawn(renewal::run(self.clone(), talking.clone()));
+        tasks.spawn(tunnel::run(self.clone(), talking.clone()));
+        tasks.spawn(watch::run(self.clone(), cursor, talking.clone()));
         if let Some(listener) = node_api {
-            tasks.spawn(node_api::run(self.clone(), listener, running.clone()));
+            tasks.spawn(node_api::run(self.clone(), listener, talking.clone()));
         }
         let mut lost = self.lost.subscribe();
         let end = tokio::select! {
@@ -92,9 +93,11 @@ impl Node {
                 reason,
                 "this node's right to be in the cluster is gone: draining"
             );
+            talking.cancel();
             self.drain().await;
         }
         running.cancel();
+        talking.cancel();
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the node failed");
@@ -148,34 +151,46 @@ impl Node {
 
     /// Cordons (if the control plane still listens) and ends every pod.
     async fn drain(&self) {
-        let cordon = async {
-            let client = self.credentials.load().kube_client()?;
-            let nodes = kube::Api::<core::Node>::all(client);
-            let patch = json!({"spec": {"unschedulable": true}});
-            let patched = nodes
-                .patch(
-                    self.id.as_str(),
-                    &kube::api::PatchParams::default(),
-                    &kube::api::Patch::Merge(patch),
-                )
-                .await;
-            patched
-                .map(drop)
-                .map_err(|error| WorkerError::Certificates(error.to_string()))
-        };
-        match tokio::time::timeout(Duration::from_secs(3), cordon).await {
+        match tokio::time::timeout(Duration::from_secs(3), self.cordon()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::info!(
-                error = line(&error),
-                "the control plane cordons this node by itself"
-            ),
+            Ok(Err(error)) => {
+                tracing::info!(error, "the control plane cordons this node by itself")
+            }
             Err(_) => tracing::info!("the control plane does not answer; draining without it"),
         }
-        if let Err(error) = self.agent().drain(self.config.drain_grace()).await {
-            tracing::warn!(
-                error = line(&error),
-                "not every pod ended in time; they are ended now"
-            );
+        let agent = self.agent();
+        let drained = agent.drain(self.config.drain_grace());
+        // The agent waits for the API's word that the pods are gone, which this node is not given any more.
+        let empty = async {
+            while agent.health().running_containers > 0 {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::pin!(drained);
+        tokio::select! {
+            biased;
+            outcome = &mut drained => if let Err(error) = outcome {
+                tracing::warn!(error = line(&error), "not every pod ended in time; they are ended now");
+            },
+            () = empty => {}
+        }
+    }
+
+    async fn cordon(&self) -> Result<(), String> {
+        let client = self
+            .credentials
+            .load()
+            .kube_client()
+            .map_err(|error| line(&error))?;
+        let nodes = kube::Api::<core::Node>::all(client);
+        let patch = kube::api::Patch::Merge(json!({"spec": {"unschedulable": true}}));
+        let patched = nodes
+            .patch(self.id.as_str(), &kube::api::PatchParams::default(), &patch)
+            .await;
+        match patched {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) => Err(status.message.clone()),
+            Err(error) => Err(line(&error)),
         }
     }
 }

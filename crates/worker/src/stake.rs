@@ -51,10 +51,7 @@ impl Staking {
             self.stake_and_mint(file).await?;
         }
         let stake = file.get().stake.ok_or_else(|| gone("it was never made"))?;
-        if let Some(reason) = self.stake_gone(stake).await? {
-            let reason = format!("{reason}; to stake anew remove {}", file_hint());
-            return Err(gone(&reason));
-        }
+        self.check_stake(stake).await?;
         let token = self.ensure_token(file, stake).await?;
         if matches!(
             file.get().phase,
@@ -72,6 +69,28 @@ impl Staking {
             secret,
             token_expires_at_ms: token.expires_at_ms,
         })
+    }
+
+    /// Refuses right away to start a worker whose stake is known to be gone: whoever supervises it may start it again and
+    /// again.
+    pub(crate) async fn refuse_if_unstaked(&self, file: &StateFile) -> Result<(), WorkerError> {
+        let state = file.get();
+        match (state.phase, state.stake) {
+            (Phase::Unstaked, Some(stake)) => match self.check_stake(stake).await {
+                Err(error @ WorkerError::StakeGone(_)) => Err(error),
+                Ok(()) | Err(_) => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    async fn check_stake(&self, stake: Address) -> Result<(), WorkerError> {
+        match self.stake_gone(stake).await? {
+            None => Ok(()),
+            Some(reason) => Err(gone(&format!(
+                "{reason}; to stake anew remove state.json from the worker's data directory"
+            ))),
+        }
     }
 
     /// Whether the right is still there, read from the chain now.
@@ -307,10 +326,6 @@ fn is_superseded(error: &ChainError) -> bool {
 
 fn gone(reason: &str) -> WorkerError {
     WorkerError::StakeGone(reason.to_owned())
-}
-
-fn file_hint() -> &'static str {
-    "state.json from the worker's data directory"
 }
 
 pub(crate) fn now_ms() -> u64 {
