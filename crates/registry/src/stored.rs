@@ -65,7 +65,12 @@ pub struct Stored {
 impl fmt::Debug for Stored {
     /// Without the content, which may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stored({} bytes at {})", self.json.len(), self.revision())
+        write!(
+            f,
+            "Stored({} bytes at {})",
+            self.json.len(),
+            self.revision()
+        )
     }
 }
 

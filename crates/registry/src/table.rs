@@ -9,7 +9,6 @@ pub(crate) mod row;
 mod storage;
 mod workload;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::resource::Resource;
@@ -18,7 +17,6 @@ use crate::resource::Resource;
 #[derive(Clone)]
 pub struct Table {
     rows: Arc<Vec<Arc<Resource>>>,
-    index: Arc<HashMap<(String, String, String), Arc<Resource>>>,
 }
 
 impl Table {
@@ -37,18 +35,8 @@ impl Table {
         .flatten()
         .map(|row| Arc::new(row.build()))
         .collect();
-        let index = rows
-            .iter()
-            .map(|r| {
-                (
-                    (r.group.clone(), r.version.clone(), r.plural.clone()),
-                    Arc::clone(r),
-                )
-            })
-            .collect();
         Self {
             rows: Arc::new(rows),
-            index: Arc::new(index),
         }
     }
 
@@ -59,8 +47,9 @@ impl Table {
 
     /// The row of a group, version and plural.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
-        self.index
-            .get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+        self.rows
+            .iter()
+            .find(|r| r.plural == plural && r.group == group && r.version == version)
     }
 
     /// The row of a group, version and kind.

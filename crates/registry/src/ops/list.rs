@@ -128,8 +128,8 @@ async fn snapshot(
         .snapshot_at(Revision(wanted.0))
         .map_err(|error| match error {
             AtError::Compacted(_) => {
-            Status::expired("The resourceVersion for the provided list is too old.")
-        }
+                Status::expired("The resourceVersion for the provided list is too old.")
+            }
             AtError::Future(future) => {
                 Status::too_large_resource_version(wanted.0, future.current.0, 1)
             }

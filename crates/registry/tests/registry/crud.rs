@@ -306,19 +306,62 @@ async fn a_pod_is_bound_once() {
 async fn a_list_goes_on_after_compaction() {
     let r = registry().await;
     for name in ["a", "b", "c"] {
-        create(&r, "v1/configmaps", Some("default"), json!({"metadata": {"name": name}})).await.unwrap();
+        create(
+            &r,
+            "v1/configmaps",
+            Some("default"),
+            json!({"metadata": {"name": name}}),
+        )
+        .await
+        .unwrap();
     }
     let t = target(&r, "v1/configmaps", Some("default"), "");
-    let first = r.list(&context(), &t, &ListOptions { limit: 1, ..ListOptions::default() }).await.unwrap();
+    let first = r
+        .list(
+            &context(),
+            &t,
+            &ListOptions {
+                limit: 1,
+                ..ListOptions::default()
+            },
+        )
+        .await
+        .unwrap();
     let pinned = first.resource_version;
-    create(&r, "v1/configmaps", Some("default"), json!({"metadata": {"name": "d"}})).await.unwrap();
-    create(&r, "v1/configmaps", Some("default"), json!({"metadata": {"name": "e"}})).await.unwrap();
+    create(
+        &r,
+        "v1/configmaps",
+        Some("default"),
+        json!({"metadata": {"name": "d"}}),
+    )
+    .await
+    .unwrap();
+    create(
+        &r,
+        "v1/configmaps",
+        Some("default"),
+        json!({"metadata": {"name": "e"}}),
+    )
+    .await
+    .unwrap();
     r.store().compact(r.store().revision()).await.unwrap();
-    let next = |token: String| ListOptions { limit: 10, continue_token: token, ..ListOptions::default() };
-    let error = r.list(&context(), &t, &next(first.continue_token)).await.unwrap_err();
+    let next = |token: String| ListOptions {
+        limit: 10,
+        continue_token: token,
+        ..ListOptions::default()
+    };
+    let error = r
+        .list(&context(), &t, &next(first.continue_token))
+        .await
+        .unwrap_err();
     assert_eq!((error.code, error.reason.as_str()), (410, "Expired"));
-    assert!(error.message.starts_with("The provided continue parameter is too old to display a consistent list result."));
-    let rest = r.list(&context(), &t, &next(error.metadata.continue_token)).await.unwrap();
+    assert!(error.message.starts_with(
+        "The provided continue parameter is too old to display a consistent list result."
+    ));
+    let rest = r
+        .list(&context(), &t, &next(error.metadata.continue_token))
+        .await
+        .unwrap();
     assert_eq!(rest.items.len(), 4);
     let exact = ListOptions {
         resource_version: pinned.to_string(),
@@ -326,7 +369,10 @@ async fn a_list_goes_on_after_compaction() {
         ..ListOptions::default()
     };
     let error = r.list(&context(), &t, &exact).await.unwrap_err();
-    assert_eq!((error.code, error.message.as_str()), (410, "The resourceVersion for the provided list is too old."));
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (410, "The resourceVersion for the provided list is too old.")
+    );
 }
 
 #[tokio::test]
@@ -334,12 +380,31 @@ async fn an_event_is_one_object_in_two_groups() {
     let r = registry().await;
     let event = json!({"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"},
         "reason": "Started", "message": "m", "type": "Normal"});
-    create(&r, "v1/events", Some("default"), event).await.unwrap();
+    create(&r, "v1/events", Some("default"), event)
+        .await
+        .unwrap();
     let t = target(&r, "events.k8s.io/v1/events", Some("default"), "");
-    let by_object = ListOptions { field_selector: FieldSelector::parse("regarding.name=p,type=Normal").unwrap(), ..ListOptions::default() };
+    let by_object = ListOptions {
+        field_selector: FieldSelector::parse("regarding.name=p,type=Normal").unwrap(),
+        ..ListOptions::default()
+    };
     let list = r.list(&context(), &t, &by_object).await.unwrap();
     let shown = list.items[0].value();
-    assert_eq!((&shown["apiVersion"], &shown["note"], &shown["regarding"]["name"]), (&json!("events.k8s.io/v1"), &json!("m"), &json!("p")));
-    let by_object = ListOptions { field_selector: FieldSelector::parse("involvedObject.name=q").unwrap(), ..ListOptions::default() };
-    assert!(names(&r, "v1/events", Some("default"), &by_object).await.is_empty());
+    assert_eq!(
+        (
+            &shown["apiVersion"],
+            &shown["note"],
+            &shown["regarding"]["name"]
+        ),
+        (&json!("events.k8s.io/v1"), &json!("m"), &json!("p"))
+    );
+    let by_object = ListOptions {
+        field_selector: FieldSelector::parse("involvedObject.name=q").unwrap(),
+        ..ListOptions::default()
+    };
+    assert!(
+        names(&r, "v1/events", Some("default"), &by_object)
+            .await
+            .is_empty()
+    );
 }

@@ -6,6 +6,7 @@ mod cases;
 mod common;
 mod crud;
 mod delete;
+mod hostile;
 mod reference;
 mod stream;
 mod watch;
