@@ -380,6 +380,8 @@ public fun is_trusted(cluster: &Cluster, enclave: &Enclave): bool {
     cluster.is_allowed(enclave.kind, enclave.measurement)
 }
 
+public fun measurement(enclave: &Enclave): vector<u8> { enclave.measurement }
+
 public fun public_key(enclave: &Enclave): vector<u8> { enclave.public_key }
 
 /// Hands the cluster to this version of the package and shuts the older ones out.

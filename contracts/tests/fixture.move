@@ -4,6 +4,7 @@
 #[test_only]
 module k3s_daas::fixture;
 
+use k3s_daas::anchors::{Self, Anchors};
 use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap, Enclave};
 use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
 use k3s_daas::slashing::{Self, Case, Docket};
@@ -23,6 +24,7 @@ public struct World {
     pool: StakingPool,
     gateway: Gateway,
     docket: Docket,
+    anchors: Anchors,
     admin: AdminCap,
     slash: SlashCap,
     transactions: u64,
@@ -34,6 +36,7 @@ public fun begin(): World {
     staking::init_for_testing(scenario.ctx());
     k8s_gateway::init_for_testing(scenario.ctx());
     slashing::init_for_testing(scenario.ctx());
+    anchors::init_for_testing(scenario.ctx());
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000_000);
     scenario.next_tx(PUBLISHER);
@@ -42,6 +45,7 @@ public fun begin(): World {
         pool: scenario.take_shared(),
         gateway: scenario.take_shared(),
         docket: scenario.take_shared(),
+        anchors: scenario.take_shared(),
         admin: scenario.take_from_sender(),
         slash: scenario.take_from_sender(),
         transactions: 1000,
@@ -71,6 +75,8 @@ public fun pool_mut(world: &mut World): &mut StakingPool { &mut world.pool }
 public fun gateway_mut(world: &mut World): &mut Gateway { &mut world.gateway }
 
 public fun docket_mut(world: &mut World): &mut Docket { &mut world.docket }
+
+public fun anchors_mut(world: &mut World): &mut Anchors { &mut world.anchors }
 
 public fun clock(world: &World): &Clock { &world.clock }
 
@@ -339,6 +345,47 @@ public fun set_rules(
 }
 
 public fun migrate_docket(world: &mut World) { slashing::migrate(&world.admin, &mut world.docket); }
+
+// === Anchors ===
+
+/// Signed at 1,000,000 ms.
+public fun anchor(
+    world: &mut World,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    epoch: u64,
+    term: u64,
+    revision: u64,
+    signature: vector<u8>,
+) {
+    world.anchor_with(cluster, enclave, epoch, term, revision, bytes(32, 7), signature);
+}
+
+public fun anchor_with(
+    world: &mut World,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    epoch: u64,
+    term: u64,
+    revision: u64,
+    root: vector<u8>,
+    signature: vector<u8>,
+) {
+    anchors::anchor(
+        &mut world.anchors,
+        cluster,
+        enclave,
+        epoch,
+        term,
+        revision,
+        root,
+        1_000_000,
+        signature,
+        &world.clock,
+    );
+}
+
+public fun migrate_anchors(world: &mut World) { anchors::migrate(&world.admin, &mut world.anchors); }
 
 // === Tokens ===
 

@@ -1,5 +1,23 @@
 //! The package's abort codes, by module, as in the Move sources.
 
+/// Aborts of the module `anchors`.
+pub mod anchors {
+    /// The shared object belongs to another version of the package.
+    pub const WRONG_VERSION: u64 = 0;
+    /// The enclave is another cluster's, revoked, or runs what is no longer allowed.
+    pub const UNTRUSTED_ENCLAVE: u64 = 1;
+    /// The signature is not the enclave's over this statement.
+    pub const INVALID_SIGNATURE: u64 = 2;
+    /// The statement is from the future or too old.
+    pub const STALE_STATEMENT: u64 = 3;
+    /// The root is not 32 bytes.
+    pub const INVALID_ROOT: u64 = 4;
+    /// The state is not newer than the one that is anchored.
+    pub const NOT_NEWER: u64 = 5;
+    /// The object already has the package's version.
+    pub const NOT_AN_UPGRADE: u64 = 6;
+}
+
 /// Aborts of the module `staking`.
 pub mod staking {
     /// The shared object belongs to another version of the package.

@@ -3,6 +3,7 @@
 use sui_sdk_types::{Address, Digest, Event, Identifier, Object, ObjectData, Owner};
 
 use crate::bytecode;
+use crate::layout::anchors::{Anchors, AnchorsCreated};
 use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
 use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
 use crate::layout::slashing::{Docket, DocketCreated, Rules};
@@ -53,6 +54,8 @@ pub struct Genesis {
     pub gateway: Address,
     /// The shared `slashing::Docket`.
     pub docket: Address,
+    /// The shared `anchors::Anchors`.
+    pub anchors: Address,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.
@@ -131,6 +134,8 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     let admin_cap = fresh();
     let slash_cap = fresh();
     let pool = fresh();
+    let anchors = fresh();
+    let latest = fresh();
     let gateway = fresh();
     let nodes = fresh();
     let stakes = fresh();
@@ -150,6 +155,9 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         pool_id: pool,
         tiers: defaults.tiers.to_vec(),
         unbonding_ms: defaults.unbonding_ms,
+    });
+    events.push(&AnchorsCreated {
+        anchors_id: anchors,
     });
     events.push(&GatewayCreated {
         gateway_id: gateway,
@@ -246,6 +254,19 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
             shared,
         ),
         object(
+            Anchors::tag(package),
+            false,
+            encode(&Anchors {
+                id: anchors,
+                version: PACKAGE_VERSION,
+                latest: Table {
+                    id: latest,
+                    size: 0,
+                },
+            }),
+            shared,
+        ),
+        object(
             upgrade_cap_tag(),
             true,
             encode(&UpgradeCap {
@@ -286,6 +307,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         pool,
         gateway,
         docket,
+        anchors,
         admin_cap,
         slash_cap,
         upgrade_cap,

@@ -5,6 +5,7 @@
 //! that `bcs::to_bytes` of it equals the Move value's bytes. `tests/vectors/layouts.json` holds one
 //! encoded example of each; every decoder of these types is tested against that file.
 
+pub mod anchors;
 pub mod enclave_registry;
 pub mod framework;
 pub mod k8s_gateway;

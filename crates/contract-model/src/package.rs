@@ -1,5 +1,6 @@
 //! The functions that a transaction can call: the package's own and the framework's.
 
+mod anchors;
 mod enclave_registry;
 mod k8s_gateway;
 mod slashing;
@@ -45,6 +46,10 @@ pub(crate) struct Module {
 
 /// The package's modules.
 pub(crate) const MODULES: &[Module] = &[
+    Module {
+        name: "anchors",
+        functions: anchors::FUNCTIONS,
+    },
     Module {
         name: "enclave_registry",
         functions: enclave_registry::FUNCTIONS,

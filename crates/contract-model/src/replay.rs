@@ -23,7 +23,7 @@ use crate::genesis::{GenesisConfig, Parameters, genesis};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
 use crate::layout::slashing::StakePeriod;
-use crate::layout::{MoveType, enclave_registry, k8s_gateway, slashing, staking};
+use crate::layout::{MoveType, anchors, enclave_registry, k8s_gateway, slashing, staking};
 use crate::log::{LogEntry, LogError};
 use crate::types::coin_object;
 use crate::world::World;
@@ -221,6 +221,11 @@ fn final_state(world: &World) -> Vec<String> {
         .first()
         .map_or(Address::ZERO, |docket| docket.id);
     let digest: TypeTag = TypeTag::Vector(Box::new(TypeTag::U8));
+    let all_anchors = world
+        .views::<anchors::Anchors>()
+        .first()
+        .map_or(Address::ZERO, |anchors| anchors.id);
+    let latest = field_tag(id_tag().into(), anchors::Anchor::tag(package).into());
     let seen = field_tag(digest, id_tag().into());
     let taken = field_tag(StakePeriod::tag(package).into(), TypeTag::U64);
     let mut lines = Vec::new();
@@ -266,6 +271,15 @@ fn final_state(world: &World) -> Vec<String> {
                 id(field.name.stake_id),
                 field.name.period,
                 field.value,
+            ));
+        } else if *tag == latest
+            && let Ok(field) = bcs::from_bytes::<Field<Address, anchors::Anchor>>(contents)
+        {
+            lines.push(format!(
+                "same_anchor(s, {}, {}, {});",
+                id(all_anchors),
+                id(field.name),
+                bytes(&crate::types::encode(&field.value)),
             ));
         } else if *tag.address() == package {
             let type_ = format!("{}::{}", tag.module().as_str(), tag.name().as_str());
@@ -334,6 +348,7 @@ fn module(
         let _ = writeln!(checks, "}}\n");
     }
     let types = [
+        anchors::Anchors::MODULE,
         enclave_registry::Cluster::MODULE,
         k8s_gateway::Gateway::MODULE,
         slashing::Docket::MODULE,
@@ -360,6 +375,7 @@ fun begin(): Scenario {{
     // The package took the first id.
     let ctx = &mut tx_context::new(@{publisher}, {digest}, 0, 0, 1);
     staking::init_for_testing(ctx);
+    anchors::init_for_testing(ctx);
     k8s_gateway::init_for_testing(ctx);
     slashing::init_for_testing(ctx);
     s.next_tx(@{publisher});
@@ -423,6 +439,13 @@ fun same_taken(s: &mut Scenario, docket: ID, stake: ID, period: u64, expected: u
     s.next_tx(@0x0);
     let object = s.take_shared_by_id<slashing::Docket>(docket);
     assert!(object.taken_for_testing(stake, period) == expected, 1_000_006);
+    test_scenario::return_shared(object);
+}}
+
+fun same_anchor(s: &mut Scenario, anchors: ID, cluster: ID, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<anchors::Anchors>(anchors);
+    same(bcs::to_bytes(&object.latest_for_testing(cluster)), expected);
     test_scenario::return_shared(object);
 }}
 

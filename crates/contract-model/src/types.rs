@@ -91,7 +91,8 @@ impl Abilities {
                 ("staking", "StakingPool" | "Stake")
                 | ("k8s_gateway", "Gateway" | "SealToken")
                 | ("enclave_registry", "Cluster" | "Enclave")
-                | ("slashing", "Docket" | "Case") => Self::KEY_ONLY,
+                | ("slashing", "Docket" | "Case")
+                | ("anchors", "Anchors") => Self::KEY_ONLY,
                 _ => Self::PRIMITIVE,
             };
         }

@@ -47,6 +47,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(share_enclave(Value(ENCLAVE)) -> []),
     function!(revoke_enclave(Ref(CAP), Ref(CLUSTER), Mut(ENCLAVE), Ref(Ty::Clock)) -> []),
     function!(is_trusted(Ref(CLUSTER), Ref(ENCLAVE)) -> [Ty::Bool]),
+    function!(measurement(Ref(ENCLAVE)) -> [Ty::Bytes]),
     function!(public_key(Ref(ENCLAVE)) -> [Ty::Bytes]),
     function!(migrate(Ref(CAP), Mut(CLUSTER)) -> []),
     function!(is_allowed(Ref(CLUSTER), Value(Ty::U8), Value(Ty::Bytes)) -> [Ty::Bool]),
@@ -253,6 +254,10 @@ fn is_trusted(call: &mut Call<'_>) -> Returns {
     let cluster: Cluster = call.get(0)?;
     let enclave: Enclave = call.get(1)?;
     Ok(vec![encode(&trusts(&cluster, &enclave))])
+}
+
+fn measurement(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Enclave>(0)?.measurement)])
 }
 
 fn public_key(call: &mut Call<'_>) -> Returns {

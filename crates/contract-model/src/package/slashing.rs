@@ -359,7 +359,7 @@ fn kind_name(kind: u8) -> &'static str {
 }
 
 /// `sui::ed25519::ed25519_verify`: false for whatever is not a signature by the key.
-fn verify(signature: &[u8], public_key: &[u8], message: &[u8]) -> bool {
+pub(super) fn verify(signature: &[u8], public_key: &[u8], message: &[u8]) -> bool {
     let key = <&[u8; 32]>::try_from(public_key)
         .ok()
         .and_then(|bytes| VerifyingKey::from_bytes(bytes).ok());

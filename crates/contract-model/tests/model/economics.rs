@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract_model::layout::MoveEvent;
+use contract_model::layout::anchors::StateAnchored;
 use contract_model::layout::k8s_gateway::{REVOKED_BY_ADMIN, SealTokenRevoked};
 use contract_model::layout::slashing::{Case, CaseExecuted, CaseOpened, Docket};
 use contract_model::layout::staking::{
@@ -191,6 +192,19 @@ proptest! {
         each_act(seed, |act, _, _| {
             for opened in events::<CaseOpened>(act) {
                 assert!(seen.insert(opened.evidence));
+            }
+        });
+    }
+
+    #[test]
+    fn rollback_of_the_anchored_state(seed: u64) {
+        let mut latest: BTreeMap<Address, (u64, u64, u64)> = BTreeMap::new();
+        each_act(seed, |act, _, _| {
+            for e in events::<StateAnchored>(act) {
+                let new = (e.epoch, e.term, e.revision);
+                if let Some(old) = latest.insert(e.cluster_id, new) {
+                    assert!(new.0 > old.0 || (new.0 == old.0 && new.1 >= old.1 && new.2 > old.2));
+                }
             }
         });
     }

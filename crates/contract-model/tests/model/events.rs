@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use contract_model::World;
 use contract_model::layout::enclave_registry as registry;
+use contract_model::layout::framework::Field;
 use contract_model::layout::k8s_gateway as gateway;
 use contract_model::layout::{MoveEvent, MoveType};
-use contract_model::layout::{slashing, staking};
+use contract_model::layout::{anchors, slashing, staking};
 use sui_sdk_types::{Address, Event};
 
 /// All objects of the package, from the events so far.
@@ -19,6 +20,22 @@ pub struct Rebuilt {
     pub enclaves: BTreeMap<Address, registry::Enclave>,
     pub rules: Option<slashing::Rules>,
     pub cases: BTreeMap<Address, slashing::Case>,
+    pub anchors: BTreeMap<Address, anchors::Anchor>,
+}
+
+/// By cluster, from the table's entries.
+fn anchors_of(world: &World) -> BTreeMap<Address, anchors::Anchor> {
+    let all: anchors::Anchors = world.views().remove(0);
+    let entries = world.objects().filter(|object| {
+        matches!(object.owner(), sui_sdk_types::Owner::Object(parent) if *parent == all.latest.id)
+    });
+    entries
+        .map(|object| {
+            let contents = object.as_struct().unwrap().contents();
+            let field: Field<Address, anchors::Anchor> = bcs::from_bytes(contents).unwrap();
+            (field.name, field.value)
+        })
+        .collect()
 }
 
 fn decode<E: MoveEvent>(event: &Event) -> Option<E> {
@@ -46,6 +63,7 @@ impl Rebuilt {
                 .next()
                 .map(|docket| docket.rules),
             cases: by_id(world),
+            anchors: anchors_of(world),
         }
     }
 
@@ -62,7 +80,8 @@ impl Rebuilt {
         let known = self.staking(event)
             || self.gateway(event)
             || self.registry(event)
-            || self.slashing(event);
+            || self.slashing(event)
+            || self.anchors(event);
         assert!(known, "unknown event {}", event.type_);
     }
 
@@ -277,5 +296,22 @@ impl Rebuilt {
             return false;
         }
         true
+    }
+
+    fn anchors(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<anchors::StateAnchored>(event) {
+            let anchor = anchors::Anchor {
+                epoch: e.epoch,
+                term: e.term,
+                revision: e.revision,
+                root: e.root,
+                measurement: e.measurement,
+                anchored_at_ms: e.anchored_at_ms,
+                sequence: e.sequence,
+            };
+            self.anchors.insert(e.cluster_id, anchor);
+            return true;
+        }
+        event.type_.name().as_str() == anchors::AnchorsCreated::NAME
     }
 }

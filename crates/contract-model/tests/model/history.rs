@@ -1,5 +1,6 @@
 //! Random histories: valid and invalid calls of several senders while time passes.
 
+use contract_model::layout::anchors::{AnchorStatement, INTENT_ANCHOR};
 use contract_model::layout::enclave_registry::Enclave;
 use contract_model::layout::slashing::{
     AcquittalStatement, Case, EvidenceStatement, INTENT_ACQUITTAL, INTENT_EVIDENCE,
@@ -162,7 +163,7 @@ impl History {
         self.last = None;
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..32) {
+        match self.rng.random_range(0..35) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -182,7 +183,8 @@ impl History {
             25..=27 => self.report(),
             28 => self.appeal(),
             29..=30 => self.execute_case(),
-            _ => self.govern_cases(),
+            31 => self.govern_cases(),
+            _ => self.anchor(),
         }
     }
 
@@ -826,6 +828,47 @@ impl History {
                 ];
                 ptb.call("slashing", "set_rules", arguments);
             }
+        });
+    }
+
+    fn anchor(&mut self) {
+        let Some((enclave, cluster, _, _)) = self.enclave() else {
+            return self.register_enclave();
+        };
+        if self.rng.random_bool(0.03) {
+            let (cap, anchors) = (self.chain.genesis.admin_cap, self.chain.genesis.anchors);
+            self.build(address(0), |ptb| {
+                let arguments = vec![ptb.object(cap), ptb.object(anchors)];
+                ptb.call("anchors", "migrate", arguments);
+            });
+            return;
+        }
+        let now = self.chain.now;
+        let statement = AnchorStatement {
+            intent: INTENT_ANCHOR,
+            timestamp_ms: self.right(&[now, now - MINUTE], &[now + 1, now - DAY]),
+            cluster_id: cluster,
+            epoch: self.pick(&[1, 1, 1, 2]),
+            term: self.rng.random_range(1..3),
+            revision: self.rng.random_range(0..200),
+            root: vec![4; self.right(&[32], &[31])],
+        };
+        let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+        let (sender, anchors) = (self.person(), self.chain.genesis.anchors);
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(anchors),
+                ptb.object_as(cluster, false),
+                ptb.object_as(enclave.id, false),
+                ptb.pure(&statement.epoch),
+                ptb.pure(&statement.term),
+                ptb.pure(&statement.revision),
+                ptb.pure(&statement.root),
+                ptb.pure(&statement.timestamp_ms),
+                ptb.pure(&signature),
+                ptb.clock(),
+            ];
+            ptb.call("anchors", "anchor", arguments);
         });
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract_model::layout::MoveType;
+use contract_model::layout::anchors::*;
 use contract_model::layout::enclave_registry::*;
 use contract_model::layout::framework::Table;
 use contract_model::layout::k8s_gateway::*;
@@ -46,6 +47,7 @@ fn vectors() -> BTreeMap<String, Vector> {
     gateway(&mut all);
     registry(&mut all);
     slashing(&mut all);
+    anchors(&mut all);
     all.0
 }
 
@@ -392,6 +394,51 @@ fn slashing(all: &mut Vectors) {
     });
 }
 
+fn anchors(all: &mut Vectors) {
+    all.add(Anchors {
+        id: id(27),
+        version: 1,
+        latest: Table {
+            id: id(28),
+            size: 1,
+        },
+    });
+    all.add(Anchor {
+        epoch: 82,
+        term: 83,
+        revision: 84,
+        root: vec![29; 32],
+        measurement: vec![14; 48],
+        anchored_at_ms: 85,
+        sequence: 86,
+    });
+    all.add(AnchorStatement {
+        intent: INTENT_ANCHOR,
+        timestamp_ms: 87,
+        cluster_id: id(10),
+        epoch: 88,
+        term: 89,
+        revision: 90,
+        root: vec![29; 32],
+    });
+    all.add(AnchorsCreated { anchors_id: id(27) });
+    all.add(StateAnchored {
+        cluster_id: id(10),
+        enclave_id: id(18),
+        epoch: 91,
+        term: 92,
+        revision: 93,
+        root: vec![29; 32],
+        measurement: vec![14; 48],
+        anchored_at_ms: 94,
+        sequence: 95,
+    });
+    all.add(AnchorsMigrated {
+        anchors_id: id(27),
+        version: 2,
+    });
+}
+
 #[test]
 fn layouts_are_those_of_the_vectors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts.json");
@@ -414,7 +461,13 @@ fn layouts_are_those_of_the_vectors() {
 fn abort_codes_are_those_of_the_move_sources() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rust = std::fs::read_to_string(root.join("src/abort.rs")).unwrap();
-    for module in ["staking", "k8s_gateway", "enclave_registry", "slashing"] {
+    for module in [
+        "anchors",
+        "staking",
+        "k8s_gateway",
+        "enclave_registry",
+        "slashing",
+    ] {
         let source = root.join(format!("../../contracts/sources/{module}.move"));
         let source = std::fs::read_to_string(source).unwrap();
         let in_move: BTreeMap<String, u64> = source
