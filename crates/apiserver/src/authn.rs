@@ -5,7 +5,11 @@ pub mod gate;
 pub mod service_account;
 mod x509;
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use registry::UserInfo;
 pub(crate) use x509::CertificateError;
@@ -114,7 +118,7 @@ impl Authenticator {
         }
         if let Some(token) = bearer(headers) {
             let tokens = self.tokens.as_ref().ok_or(AuthenticationError::NoTokens)?;
-            let mut user = tokens.authenticate(token, None).await?.user;
+            let mut user = tokens.authenticate(&token, None).await?.user;
             user.groups.push(AUTHENTICATED.to_owned());
             return Ok(Authenticated {
                 user,
@@ -136,17 +140,28 @@ impl Authenticator {
     }
 }
 
-/// The token in `Authorization: Bearer <token>`, or in a WebSocket subprotocol.
+/// The token in `Authorization: Bearer <token>`, or in a WebSocket subprotocol: browsers set no headers.
 // upstream: apiserver/pkg/authentication/request/bearertoken, .../websocket/protocol.go
-fn bearer(headers: &http::HeaderMap) -> Option<&str> {
-    let value = headers
-        .get(http::header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .trim();
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then_some(token.trim())
+fn bearer(headers: &http::HeaderMap) -> Option<Cow<'_, str>> {
+    if let Some(value) = headers.get(http::header::AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.trim().split_once(' ')?;
+        let token = token.trim();
+        return (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+            .then_some(Cow::Borrowed(token));
+    }
+    let protocols = headers.get("sec-websocket-protocol")?.to_str().ok()?;
+    let encoded = protocols
+        .split(',')
+        .find_map(|p| p.trim().strip_prefix(WEBSOCKET_BEARER))?;
+    let token = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    String::from_utf8(token)
+        .ok()
+        .filter(|t| !t.is_empty())
+        .map(Cow::Owned)
 }
+
+/// The subprotocol that carries a token.
+pub(crate) const WEBSOCKET_BEARER: &str = "base64url.bearer.authorization.k8s.io.";
 
 impl ConnectionInfo {
     /// The leaf certificate's identity, parsed once per connection.

@@ -39,6 +39,9 @@ use crate::side_routes::SideRoutes;
 pub(crate) use live::Live;
 pub(crate) use request::ApiRequest;
 
+/// How long the access-control caches may take to load.
+const LOADING: Duration = Duration::from_secs(30);
+
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// The server behind the listener.
@@ -62,8 +65,11 @@ pub(crate) struct Handler {
 impl Handler {
     pub(crate) async fn new(builder: ServerBuilder) -> Result<Arc<Self>, BuildError> {
         let registry = builder.registry;
-        let authorizer = Authorizer::start(&registry)
+        let authorizer = tokio::time::timeout(LOADING, Authorizer::start(&registry))
             .await
+            .map_err(|_| {
+                BuildError::Authorizer("its objects could not be read in time".to_owned())
+            })?
             .map_err(|s| BuildError::Authorizer(s.message))?;
         let health = Health::new(builder.checks)?;
         Ok(Arc::new(Self {

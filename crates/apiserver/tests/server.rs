@@ -17,3 +17,5 @@ mod listener;
 mod node;
 #[path = "server/openapi.rs"]
 mod openapi;
+#[path = "server/routes.rs"]
+mod routes;

@@ -91,7 +91,7 @@ pub(super) fn forwarded(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
         let kept: Vec<&str> = protocols
             .split(',')
             .map(str::trim)
-            .filter(|p| !p.starts_with("base64url.bearer.authorization.k8s.io."))
+            .filter(|p| !p.starts_with(crate::authn::WEBSOCKET_BEARER))
             .collect();
         if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
             out.insert("sec-websocket-protocol", value);

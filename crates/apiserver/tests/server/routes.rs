@@ -1,0 +1,101 @@
+//! Every route of the table: nobody gets in without a credential, nor with one that has no rights, and each refusal is a
+//! Status in upstream's words.
+
+use registry::Verb;
+use serde_json::Value;
+
+use crate::harness::start;
+
+/// Rights that everybody who is authenticated has (`system:basic-user`).
+const FOR_ALL: [&str; 3] = [
+    "selfsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "selfsubjectreviews",
+];
+
+#[tokio::test]
+async fn every_route_is_authenticated_and_authorised() {
+    let server = start().await;
+    let nobody = server.ca.issue("eve", &[], &[]);
+    let mut stranger = server.client(None).await;
+    let mut eve = server.client(Some(&nobody)).await;
+    let mut routes = 0;
+    for row in server.registry.table().iter() {
+        let root = if row.group.is_empty() {
+            format!("/api/{}", row.version)
+        } else {
+            format!("/apis/{}/{}", row.group, row.version)
+        };
+        let scope = if row.namespaced {
+            "/namespaces/default"
+        } else {
+            ""
+        };
+        let mut all: Vec<(Verb, &str)> = row.verbs.iter().map(|v| (*v, "")).collect();
+        all.extend(
+            row.subresources
+                .iter()
+                .flat_map(|s| s.verbs.iter().map(move |v| (*v, s.name))),
+        );
+        for (verb, subresource) in all {
+            let (method, named, query) = match verb {
+                Verb::Create => ("POST", !subresource.is_empty(), ""),
+                Verb::Get => ("GET", true, ""),
+                Verb::List => ("GET", false, ""),
+                Verb::Watch => ("GET", false, "?watch=1"),
+                Verb::Update => ("PUT", true, ""),
+                Verb::Patch => ("PATCH", true, ""),
+                Verb::Delete => ("DELETE", true, ""),
+                Verb::DeleteCollection => ("DELETE", false, ""),
+            };
+            let mut path = format!("{root}{scope}/{}", row.plural);
+            if named {
+                path.push_str("/x");
+            }
+            let mut resource = row.plural.clone();
+            if !subresource.is_empty() {
+                path.push_str(&format!("/{subresource}"));
+                resource.push_str(&format!("/{subresource}"));
+            }
+            path.push_str(query);
+            routes += 1;
+
+            let answer = stranger.send(method, &path, &[], b"{}").await;
+            assert_eq!(
+                (answer.code, &answer.json()["reason"]),
+                (401, &Value::from("Unauthorized")),
+                "{method} {path}"
+            );
+            assert!(!answer.header("audit-id").is_empty(), "{method} {path}");
+
+            if FOR_ALL.contains(&row.plural.as_str()) {
+                continue;
+            }
+            let answer = eve.send(method, &path, &[], b"{}").await;
+            let status = answer.json();
+            assert_eq!(
+                (answer.code, &status["reason"]),
+                (403, &Value::from("Forbidden")),
+                "{method} {path}"
+            );
+            let group = if row.group.is_empty() {
+                String::new()
+            } else {
+                format!(".{}", row.group)
+            };
+            let name = if named { " \"x\"" } else { "" };
+            let place = match (row.namespaced, row.plural.as_str()) {
+                (true, _) => "in the namespace \"default\"",
+                // A namespace is within itself.
+                (false, "namespaces") if named => "in the namespace \"x\"",
+                _ => "at the cluster scope",
+            };
+            let want = format!(
+                "{}{group}{name} is forbidden: User \"eve\" cannot {verb} resource \"{resource}\" in API group \"{}\" {place}",
+                row.plural, row.group
+            );
+            assert_eq!(status["message"], want, "{method} {path}");
+        }
+    }
+    assert!(routes > 400, "{routes} routes");
+}
