@@ -267,11 +267,8 @@ impl Handler {
                 )),
             }
         };
-        if permit.is_some() {
-            // A list counts until its bytes are out.
-            let (parts, body) = response.into_parts();
-            return Reply::from_parts(parts, body.guarded(permit));
-        }
+        // The place is free again when the answer is made: who reads it slowly holds up nobody else.
+        drop(permit);
         response
     }
 
@@ -437,6 +434,27 @@ mod tests {
         assert_eq!(go_duration("0"), Some(Duration::ZERO));
         for bad in ["5", "-1s", "s", "1x", "1e9999s"] {
             assert_eq!(go_duration(bad), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
+        /// What a client writes into its request line and headers never panics.
+        #[test]
+        fn request_lines_and_headers_are_harmless(
+            path in "/(api|apis)?(/[a-zA-Z0-9%:. -]{0,12}){0,8}/?",
+            query in "[a-zA-Z=&,%+!0-9.]{0,60}",
+            method in "GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS|BREW",
+            header in "[ -~]{0,80}",
+        ) {
+            let query = Query::parse(&query);
+            let method = http::Method::from_bytes(method.as_bytes()).unwrap_or_default();
+            let info = RequestInfo::parse(&method, &path, &query);
+            let _ = (info.is_long_running(&query), allows_anonymous(&info), go_duration(&header));
+            proptest::prop_assert!(!info.is_resource || !allows_anonymous(&info));
+            let _ = crate::negotiation::clauses(&header);
+            let _ = crate::negotiation::accepts_gzip(&header);
+            let _ = respond::warning(&header);
         }
     }
 }

@@ -491,3 +491,51 @@ async fn tables_are_printed_for_lists_objects_and_watches() {
         "said once"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_reaches_every_one_of_many_watchers() {
+    let server = start().await;
+    let mut bodies = Vec::new();
+    for _ in 0..4 {
+        let mut client = server.admin().await;
+        for _ in 0..100 {
+            bodies.push(
+                client
+                    .open(
+                        "GET",
+                        "/api/v1/namespaces/default/configmaps?watch=1",
+                        &[],
+                        b"",
+                    )
+                    .await
+                    .into_body(),
+            );
+        }
+        // The connection lives as long as its streams.
+    }
+    let mut writer = server.admin().await;
+    for name in ["one", "two", "three"] {
+        let made = writer
+            .post(
+                "/api/v1/namespaces/default/configmaps",
+                json!({"metadata": {"name": name}}),
+            )
+            .await;
+        assert_eq!(made.code, 201);
+    }
+    let started = std::time::Instant::now();
+    for mut body in bodies {
+        let mut seen = String::new();
+        while seen.matches("\"type\":\"ADDED\"").count() < 4 {
+            let frame = tokio::time::timeout(Duration::from_secs(10), body.frame())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
+            seen.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+        }
+        let at = |name: &str| seen.find(&format!("\"name\":\"{name}\"")).unwrap();
+        assert!(at("one") < at("two") && at("two") < at("three"));
+    }
+    eprintln!("400 watchers read 3 events within {:?}", started.elapsed());
+}
