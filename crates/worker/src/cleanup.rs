@@ -19,6 +19,7 @@ use crate::{Config, WorkerError};
 /// # Errors
 /// What could not be removed; [`WorkerError::InUse`] while a worker runs there.
 pub async fn cleanup(config: &Config) -> Result<(), WorkerError> {
+    let config = &config.clone().absolute()?;
     if !config.data_dir.exists() {
         return Ok(());
     }

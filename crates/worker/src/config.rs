@@ -196,6 +196,16 @@ impl Config {
         Ok(())
     }
 
+    /// With an absolute data directory: containerd needs one, and finds its own by it again.
+    pub(crate) fn absolute(mut self) -> Result<Self, InvalidConfig> {
+        let path = std::path::absolute(&self.data_dir).map_err(|error| InvalidConfig {
+            key: "dataDir",
+            why: error.to_string(),
+        })?;
+        self.data_dir = path;
+        Ok(self)
+    }
+
     /// The keystore's path.
     #[must_use]
     pub fn keystore_path(&self) -> PathBuf {

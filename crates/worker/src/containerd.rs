@@ -5,6 +5,7 @@
 //! adopts them; [`Containerd::remove_all`] is for the end.
 
 mod remnants;
+mod stale;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -102,6 +103,8 @@ impl Containerd {
         for directory in [&paths.root, &paths.state, &layout.cni_conf_dir] {
             fs::create_dir_all(directory).map_err(failed("making containerd's directories"))?;
         }
+        // A worker that was killed left its containerd running, which holds the database's lock.
+        stale::end(&paths.config).await;
         fs::write(&paths.config, layout.config_toml())
             .map_err(failed("writing containerd's configuration"))?;
         let mut child = spawn(&program, &paths)?;
@@ -298,3 +301,6 @@ fn program_path() -> std::ffi::OsString {
     path.push(":/usr/local/sbin:/usr/sbin:/sbin");
     path
 }
+
+#[cfg(test)]
+mod tests;

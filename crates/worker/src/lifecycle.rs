@@ -44,6 +44,7 @@ pub async fn run(
     progress: Progress,
 ) -> Result<(), WorkerError> {
     config.validate()?;
+    let config = config.absolute()?;
     if config.agent != AgentKind::Native {
         return Err(AgentError::NotSupported(config.agent).into());
     }
