@@ -62,7 +62,7 @@ pub async fn run(
     let stop = CancellationToken::new();
     let _stop_on_return = stop.clone().drop_guard();
     let tasks = TaskTracker::new();
-    let served = serve(Parts {
+    let parts = Parts {
         config,
         deployment,
         cluster,
@@ -74,8 +74,12 @@ pub async fn run(
         stop: stop.clone(),
         shutdown,
         ready,
-    })
-    .await;
+    };
+    let served = tokio::select! {
+        served = serve(parts) => served,
+        // Nothing can be acknowledged any more: another start begins from what is durable.
+        ended = store.ended() => Err(ServerError::Store(ended)),
+    };
     // First whoever writes, then the store.
     stop.cancel();
     tasks.close();

@@ -192,7 +192,7 @@ async fn start_ledger(
         }),
     )?;
     let args = role("ledger", &layout.config("ledger"));
-    supervisor.start("ledger", args).ready(say).await?;
+    supervisor.start("ledger", args, None).ready(say).await?;
     let published = Deployment::load(&layout.ledger().join(DEPLOYMENT_FILE))?;
     let chain = Client::connect(&system.ledger_url()).await?;
     chain.verify(&published).await?;
@@ -218,7 +218,7 @@ async fn start_server(
         }),
     )?;
     let args = role("server", &layout.config("server"));
-    supervisor.start("server", args).ready(say).await
+    supervisor.start("server", args, None).ready(say).await
 }
 
 async fn administrator(
@@ -268,7 +268,11 @@ async fn start_worker(
     let config = worker_files::config(layout, number, system, &operator.deployment_file())?;
     write_config(&layout.config(&name), &config)?;
     let args = role("worker", &layout.config(&name));
-    supervisor.start(&name, args).ready(&mut say).await?;
+    let stake_gone = worker::WorkerError::StakeGone(String::new()).exit_code();
+    supervisor
+        .start(&name, args, Some(stake_gone))
+        .ready(&mut say)
+        .await?;
     say("waiting for the node to be Ready");
     let node = worker_files::node_name(number);
     let nodes = Api::<Node>::all(client.clone());

@@ -37,6 +37,8 @@ pub(crate) struct Part {
     pub log: PathBuf,
     /// Where its [`Record`] is kept.
     pub record: PathBuf,
+    /// The exit code with which it says that starting it again would be in vain.
+    pub final_code: Option<u8>,
 }
 
 /// Where a part stands.
@@ -50,6 +52,8 @@ pub(crate) enum State {
     Failed(String),
     /// It was asked to stop and has.
     Stopped,
+    /// It ended for good; the reason.
+    Ended(String),
 }
 
 /// A part under supervision.
@@ -95,6 +99,7 @@ impl Process {
                     anyhow::bail!("{}: {why} (log: {})", self.name, self.log.display())
                 }
                 State::Stopped => anyhow::bail!("{} was stopped", self.name),
+                State::Ended(why) => anyhow::bail!("{}: {why}", self.name),
             }
             state.changed().await?;
         }
@@ -116,11 +121,16 @@ async fn supervise(part: Part, state: watch::Sender<State>, stop: CancellationTo
     loop {
         let started = Instant::now();
         let why = match run_once(&part, &state, &stop, restarts, last_exit.take()).await {
-            Ok(None) => {
+            Ok(End::Asked) => {
                 state.send_replace(State::Stopped);
                 return;
             }
-            Ok(Some(why)) => why,
+            Ok(End::Final(why)) => {
+                tracing::warn!(part = part.name, why, "ended for good");
+                state.send_replace(State::Ended(why));
+                return;
+            }
+            Ok(End::Unasked(why)) => why,
             Err(error) => format!("could not be started: {error}"),
         };
         tracing::warn!(part = part.name, why, ?pause, "ended; it is started again");
@@ -141,20 +151,30 @@ async fn supervise(part: Part, state: watch::Sender<State>, stop: CancellationTo
     }
 }
 
-/// Runs the part until it ends: `None` when it was asked to, else the reason.
+/// How a run ended, and why.
+enum End {
+    /// As it was asked to.
+    Asked,
+    /// By itself.
+    Unasked(String),
+    /// By itself, and another run would end likewise.
+    Final(String),
+}
+
+/// Runs the part until it ends.
 async fn run_once(
     part: &Part,
     state: &watch::Sender<State>,
     stop: &CancellationToken,
     restarts: u32,
     last_exit: Option<String>,
-) -> std::io::Result<Option<String>> {
+) -> std::io::Result<End> {
     let notices = Listener::bind(&part.name)?;
     let mut child = spawn(part, &notices)?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     let mut record = match pid {
         Some(pid) => Record::of(pid)?,
-        None => return Ok(Some("ended at once".to_owned())),
+        None => return Ok(End::Unasked("ended at once".to_owned())),
     };
     record.restarts = restarts;
     record.last_exit = last_exit;
@@ -187,11 +207,18 @@ async fn run_once(
                 end(&mut child, &record).await?;
                 // Nothing is left to be found by a later command.
                 std::fs::remove_file(&part.record)?;
-                return Ok(None);
+                return Ok(End::Asked);
             }
         }
     };
-    Ok(Some(reason.unwrap_or_else(|| describe(status))))
+    let why = reason.unwrap_or_else(|| describe(status));
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    if code.is_some() && code == part.final_code {
+        record.last_exit = Some(why.clone());
+        record.write(&part.record)?;
+        return Ok(End::Final(why));
+    }
+    Ok(End::Unasked(why))
 }
 
 fn spawn(part: &Part, notices: &Listener) -> std::io::Result<Child> {

@@ -59,12 +59,20 @@ impl Supervisor {
     }
 
     /// Starts a part; it is restarted until [`Supervisor::stop`].
-    pub(crate) fn start(&mut self, name: &str, args: Vec<OsString>) -> &Process {
+    ///
+    /// A part that ends with `final_code` is not.
+    pub(crate) fn start(
+        &mut self,
+        name: &str,
+        args: Vec<OsString>,
+        final_code: Option<u8>,
+    ) -> &Process {
         let process = Process::start(Part {
             name: name.to_owned(),
             args,
             log: self.layout.log(name),
             record: record_path(&self.layout, name),
+            final_code,
         });
         self.processes.push(process);
         // It was pushed in the line before.
