@@ -37,7 +37,8 @@ pub use error::AgentError;
 /// A node agent: runs the pods that the API server binds to this node.
 #[async_trait]
 pub trait NodeAgent: Send + Sync {
-    /// Runs until `shutdown` is cancelled or the agent can't go on.
+    /// Runs until `shutdown` is cancelled or the agent can't go on. An agent runs once; to start
+    /// again, make another one.
     ///
     /// Pods are left running when it returns: a later `run` adopts them. Use [`Self::drain`] or
     /// [`Self::stop_all`] to end them.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use agent::containerd::ContainerdLayout;
 use agent::cri::CriClient;
+use agent::cri::v1::{ListPodSandboxRequest, PodSandboxStatusRequest};
 use agent::image::{ImageFile, OciImage, import};
 use agent::native::NativeAgent;
 use agent::{AgentConfig, AgentError, NodeAgent};
@@ -173,38 +174,47 @@ impl RunningAgent {
     }
 }
 
-/// What of the machine could be left behind: mounts, interfaces, namespaces, rules, processes.
-pub fn traces(dir: &Path) -> Vec<String> {
+/// What an agent can leave behind: mounts, interfaces, network namespaces, rules, processes, cgroups.
+/// Only its own: other agents may be at work on the same machine.
+pub fn traces(machine: &Machine, namespaces: &[String]) -> Vec<String> {
     let mut found = Vec::new();
-    let dir = dir.to_string_lossy();
+    let dir = machine.agent_dir().to_string_lossy().into_owned();
+    let network = agent::network::PodNetwork::new(
+        &machine.agent_dir(),
+        &machine.layout.cni_conf_dir,
+        &machine.layout.cni_bin_dir,
+    );
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let runtime = machine.layout.state.to_string_lossy().into_owned();
     found.extend(
         mounts
             .lines()
-            .filter(|l| l.contains(&*dir))
+            .filter(|l| l.contains(&dir) || l.contains(&runtime))
             .map(|l| format!("mount {l}")),
     );
     found.extend(
         names("/sys/class/net")
             .into_iter()
-            .filter(|n| n.starts_with("daas") || n.starts_with("veth"))
+            .filter(|n| n == network.bridge())
             .map(|n| format!("interface {n}")),
     );
     found.extend(
-        names("/var/run/netns")
-            .into_iter()
-            .filter(|n| n.starts_with("cni-"))
+        namespaces
+            .iter()
+            .filter(|n| Path::new(n).exists())
             .map(|n| format!("namespace {n}")),
     );
     for process in names("/proc")
         .into_iter()
         .filter(|n| n.bytes().all(|b| b.is_ascii_digit()))
     {
-        let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let read =
+            |file: &str| std::fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let (command, cgroup) = (read("cmdline"), read("cgroup"));
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        if command.starts_with("/program ")
-            || (command.contains("containerd-shim") && command.contains(&*dir))
-        {
+        let shim = command.contains("containerd-shim")
+            && command.contains(&*machine.layout.socket.to_string_lossy());
+        if shim || String::from_utf8_lossy(&cgroup).contains(network.name()) {
             found.push(format!("process {process} {command}"));
         }
     }
@@ -212,16 +222,48 @@ pub fn traces(dir: &Path) -> Vec<String> {
         found.extend(
             String::from_utf8_lossy(&rules.stdout)
                 .lines()
-                .filter(|l| l.contains("daas-"))
+                .filter(|l| l.contains(network.name()))
                 .map(|l| format!("rule {l}")),
         );
     }
-    found.extend(
-        names("/sys/fs/cgroup/memory")
-            .into_iter()
-            .filter(|n| n.starts_with("daas-"))
-            .map(|n| format!("cgroup {n}")),
-    );
+    for hierarchy in names("/sys/fs/cgroup") {
+        let group = Path::new("/sys/fs/cgroup")
+            .join(hierarchy)
+            .join(network.name());
+        if group.exists() {
+            found.push(format!("cgroup {}", group.display()));
+        }
+    }
+    found
+}
+
+/// The network namespaces of all sandboxes of this containerd.
+pub async fn network_namespaces(machine: &Machine) -> Vec<String> {
+    let client = CriClient::connect(&machine.layout.socket).await.unwrap();
+    let mut found = Vec::new();
+    for sandbox in client
+        .list_pod_sandbox(ListPodSandboxRequest::default())
+        .await
+        .unwrap()
+        .items
+    {
+        let request = PodSandboxStatusRequest {
+            pod_sandbox_id: sandbox.id,
+            verbose: true,
+        };
+        let info = client.pod_sandbox_status(request).await.unwrap().info;
+        let info: serde_json::Value = serde_json::from_str(&info["info"]).unwrap();
+        let list = info["runtimeSpec"]["linux"]["namespaces"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        found.extend(
+            list.iter()
+                .filter(|n| n["type"] == "network")
+                .filter_map(|n| n["path"].as_str())
+                .map(str::to_owned),
+        );
+    }
     found
 }
 

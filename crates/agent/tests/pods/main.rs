@@ -311,6 +311,8 @@ async fn pods(machine: std::sync::Arc<Machine>, cluster: Cluster) {
         cluster.pod("drained").filter(|p| condition(p, "Ready"))
     })
     .await;
+    let mut namespaces = machine::network_namespaces(&machine).await;
+    assert!(namespaces.len() >= 2, "{namespaces:?}");
     running.agent.drain(Duration::from_secs(10)).await.unwrap();
     let drained = cluster.pod("drained").unwrap();
     assert_eq!(
@@ -322,12 +324,41 @@ async fn pods(machine: std::sync::Arc<Machine>, cluster: Cluster) {
     );
     step(since, "drain ends the pods and says so");
 
+    running.stop().await;
+
+    // With pods that run, and an API server that refuses.
+    let running = machine.agent(&cluster);
+    cluster.create(simple("refused", "Always", &["serve", "8082"]));
+    cluster.create(simple("stubborn", "Always", &["pause"]));
+    for name in ["refused", "stubborn"] {
+        until("it runs", 20, || {
+            cluster.pod(name).filter(|p| condition(p, "Ready"))
+        })
+        .await;
+    }
+    namespaces.extend(machine::network_namespaces(&machine).await);
+    cluster
+        .down
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    let started = Instant::now();
+    running.agent.drain(Duration::from_secs(10)).await.unwrap();
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "drain does not wait for an API server that is away"
+    );
+    step(since, "drain works without the API server");
+    cluster
+        .down
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    running.stop().await;
+    let running = machine.agent(&cluster);
+    until("they run again", 20, || {
+        (running.agent.health().running_containers >= 2).then_some(())
+    })
+    .await;
+    namespaces.extend(machine::network_namespaces(&machine).await);
     running.stop_all().await;
-    let left = traces(machine.dir.path());
-    let left: Vec<&String> = left
-        .iter()
-        .filter(|l| !l.contains("/c/root") && !l.contains("/c/state"))
-        .collect();
+    let left = traces(&machine, &namespaces);
     assert!(left.is_empty(), "left behind: {left:#?}");
     step(since, "nothing is left");
 }
@@ -500,15 +531,7 @@ async fn what_the_container_sees(agent: &agent::native::NativeAgent, pod: &Pod) 
         failed.status["details"]["causes"][0],
         json!({"reason": "ExitCode", "message": "7"})
     );
-    let terminal = exec(
-        &api,
-        "rich",
-        "main",
-        &["/program", "terminal"],
-        Some(b""),
-        true,
-    )
-    .await;
+    let terminal = exec(&api, "rich", "main", &["/program", "terminal"], None, true).await;
     assert!(terminal.stdout.contains("terminal: true"), "{terminal:?}");
     let absent = get(&api, "/containerLogs/default/none/main").await;
     assert_eq!(
@@ -689,6 +712,11 @@ async fn graceful_end(agent: &agent::native::NativeAgent, machine: &Machine, clu
         .unwrap();
     assert_eq!(log, "got SIGTERM\ngoodbye\n");
     assert!(!machine.agent_dir().join("pods/uid-rich").exists());
-    let left = traces(&machine.agent_dir().join("pods/uid-rich"));
-    assert!(!left.iter().any(|l| l.starts_with("mount")), "{left:?}");
+    let left = traces(machine, &[]);
+    assert!(
+        !left
+            .iter()
+            .any(|l| l.starts_with("mount") && l.contains("uid-rich")),
+        "{left:?}"
+    );
 }

@@ -61,7 +61,7 @@ pub fn run(arguments: &[String]) -> i32 {
         }
         ["terminal"] => {
             use std::io::IsTerminal;
-            say(&format!("terminal: {}", std::io::stdin().is_terminal()));
+            say(&format!("terminal: {}", std::io::stdout().is_terminal()));
             0
         }
         ["fail", text, code] => {

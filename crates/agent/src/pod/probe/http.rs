@@ -188,8 +188,15 @@ where
         .await
         .map_err(|e| e.to_string())?;
     let _driver = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(connection));
-    let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|e| e.to_string())?;
     let code = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), 10 * 1024).collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+    let body = Limited::new(answer.into_body(), 10 * 1024)
+        .collect()
+        .await
+        .map(|b| b.to_bytes())
+        .unwrap_or_default();
     Ok((code, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -238,10 +238,14 @@ impl Worker {
     }
 
     async fn leave_api(&mut self, desired: &Desired) -> Next {
+        // While draining, an API server that refuses this node (its stake is gone) or is away holds
+        // nothing up for long.
+        let give_up = desired.evict.is_some() && self.failures >= 3;
         // A drained pod stays in the API, as failed, for its controller to see.
         if desired.gone || desired.pod.deletion().is_none() {
-            return if self.report_failed && !desired.gone {
-                Next::After(self.pause())
+            let again = self.report_failed && !desired.gone && !give_up;
+            return if again {
+                Next::After(self.pause().min(Duration::from_secs(1)))
             } else {
                 Next::Done
             };
@@ -253,7 +257,7 @@ impl Worker {
             .await
         {
             Ok(()) => Next::Done,
-            Err(error) if error.is_not_found() || error.is_conflict() => Next::Done,
+            Err(error) if error.is_not_found() || error.is_conflict() || give_up => Next::Done,
             Err(error) => {
                 tracing::debug!(pod = desired.pod.full_name(), %error, "pod not yet removed from the API");
                 Next::After(self.pause())
