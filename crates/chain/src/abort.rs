@@ -135,6 +135,34 @@ const SLASHING: &[(&str, &str)] = &[
     ),
 ];
 
+const ANCHORS: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    (
+        "EUntrustedEnclave",
+        "the enclave is another cluster's, revoked, or runs what is no longer allowed",
+    ),
+    (
+        "EInvalidSignature",
+        "the signature is not the enclave's over this statement",
+    ),
+    (
+        "EStaleStatement",
+        "the statement is from the future or too old",
+    ),
+    ("EInvalidRoot", "the root is not 32 bytes"),
+    (
+        "ENotNewer",
+        "the state is not newer than the one that is anchored",
+    ),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
 impl Abort {
     /// The abort of a module with a code; its name and meaning are looked up.
     #[must_use]
@@ -144,6 +172,7 @@ impl Abort {
             "k8s_gateway" => GATEWAY,
             "enclave_registry" => REGISTRY,
             "slashing" => SLASHING,
+            "anchors" => ANCHORS,
             _ => &[],
         };
         let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
@@ -173,6 +202,7 @@ mod tests {
             ("k8s_gateway", GATEWAY),
             ("enclave_registry", REGISTRY),
             ("slashing", SLASHING),
+            ("anchors", ANCHORS),
         ] {
             let text =
                 std::fs::read_to_string(sources.join(module).with_extension("move")).unwrap();

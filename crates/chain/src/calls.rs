@@ -4,13 +4,16 @@
 use sui_sdk_types::Address;
 
 pub use crate::call::Call;
-use crate::objects::{AcquittalStatement, EvidenceStatement, Rules, TeeKind, Tier};
+use crate::objects::{
+    AcquittalStatement, AnchorStatement, EvidenceStatement, Rules, TeeKind, Tier,
+};
 use crate::{ChainError, Deployment};
 
 const STAKING: &str = "staking";
 const GATEWAY: &str = "k8s_gateway";
 const REGISTRY: &str = "enclave_registry";
 const SLASHING: &str = "slashing";
+const ANCHORS: &str = "anchors";
 
 /// What a Seal token is minted with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -716,4 +719,38 @@ pub fn transfer(deployment: &Deployment, to: Address, amount: u64) -> Call {
         Ok(())
     })
     .spends(amount)
+}
+
+/// Anchors a cluster's state with an enclave's signed statement. Anyone may.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no anchors.
+pub fn anchor_state(
+    deployment: &Deployment,
+    enclave: Address,
+    statement: AnchorStatement,
+    signature: [u8; 64],
+) -> Result<Call, ChainError> {
+    let anchors = deployment.anchors()?;
+    let cluster = statement.cluster_id;
+    Ok(Call::new(deployment, "anchor the state", move |tx| {
+        let arguments = vec![
+            tx.object(anchors)?,
+            tx.object(cluster)?,
+            tx.object(enclave)?,
+            tx.pure(&statement.epoch),
+            tx.pure(&statement.term),
+            tx.pure(&statement.revision),
+            tx.pure(&statement.root),
+            tx.pure(&statement.timestamp_ms),
+            tx.pure(&signature.to_vec()),
+            tx.clock()?,
+        ];
+        tx.call(ANCHORS, "anchor", arguments);
+        Ok(())
+    })
+    .changes(anchors)
+    .reads(cluster)
+    .reads(enclave)
+    .with_clock())
 }

@@ -40,6 +40,9 @@ pub struct Deployment {
     /// `slashing::Docket`, in packages that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docket: Option<SharedObject>,
+    /// `anchors::Anchors`, in packages that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchors: Option<SharedObject>,
     /// `staking::AdminCap`: id of the capability of whoever published the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_cap: Option<Address>,
@@ -115,6 +118,7 @@ impl Deployment {
             staking_pool: shared("staking::StakingPool")?,
             gateway: shared("k8s_gateway::Gateway")?,
             docket: shared("slashing::Docket").ok(),
+            anchors: shared("anchors::Anchors").ok(),
             admin_cap: Some(published.created("staking::AdminCap")?),
             slash_cap: Some(published.created("staking::SlashCap")?),
             cluster: None,
@@ -133,6 +137,20 @@ impl Deployment {
                 what: "deployment of package",
                 id: self.package.to_string(),
                 reason: "it names no docket".to_owned(),
+            })
+    }
+
+    /// The anchors' id, or an error that says that the package has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the package has no state anchors.
+    pub fn anchors(&self) -> Result<Address, ChainError> {
+        self.anchors
+            .map(|anchors| anchors.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "deployment of package",
+                id: self.package.to_string(),
+                reason: "it names no anchors".to_owned(),
             })
     }
 

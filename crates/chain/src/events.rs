@@ -423,6 +423,41 @@ events! {
         /// The package version that may use it now.
         version: u64,
     }
+
+    "anchors":
+    /// The anchors were made, once, when the package was published.
+    AnchorsCreated {
+        /// The anchors.
+        anchors_id: Address,
+    }
+    /// A cluster's state was anchored.
+    StateAnchored {
+        /// The cluster.
+        cluster_id: Address,
+        /// The enclave that signed.
+        enclave_id: Address,
+        /// Of the sealing keys.
+        epoch: u64,
+        /// Of the leader.
+        term: u64,
+        /// The store's revision.
+        revision: u64,
+        /// The log's head.
+        root: Vec<u8>,
+        /// What the enclave runs.
+        measurement: Vec<u8>,
+        /// When, milliseconds since 1970.
+        anchored_at_ms: u64,
+        /// How many there were before.
+        sequence: u64,
+    }
+    /// The anchors were brought to a new version of the package.
+    AnchorsMigrated {
+        /// The object.
+        anchors_id: Address,
+        /// The package version that may use it now.
+        version: u64,
+    }
 }
 
 impl Event {

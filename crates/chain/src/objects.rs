@@ -527,6 +527,60 @@ impl AcquittalStatement {
     pub const INTENT: u8 = 2;
 }
 
+/// `anchors::Anchors`: where all clusters' states stood. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchors {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// Cluster id → [`Anchor`].
+    pub latest: Table,
+}
+
+/// `anchors::Anchor`: where a cluster's state stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Of the sealing keys.
+    pub epoch: u64,
+    /// Of the leader.
+    pub term: u64,
+    /// The store's revision.
+    pub revision: u64,
+    /// The log's head, 32 bytes.
+    pub root: Vec<u8>,
+    /// What the enclave runs that signed it.
+    pub measurement: Vec<u8>,
+    /// When it was anchored, milliseconds since 1970.
+    pub anchored_at_ms: u64,
+    /// How many there were before.
+    pub sequence: u64,
+}
+
+/// `anchors::AnchorStatement`: what an enclave signs, as BCS with Ed25519.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnchorStatement {
+    /// [`AnchorStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// As in [`Anchor`].
+    pub epoch: u64,
+    /// As in [`Anchor`].
+    pub term: u64,
+    /// As in [`Anchor`].
+    pub revision: u64,
+    /// As in [`Anchor`].
+    pub root: Vec<u8>,
+}
+
+impl AnchorStatement {
+    /// The intent of an anchor: no other signature of the enclave can be taken for one.
+    pub const INTENT: u8 = 3;
+}
+
 macro_rules! objects {
     ($($module:literal: $($type:ident = $what:literal),+;)+) => {$($(
         impl MoveObject for $type {
@@ -544,6 +598,7 @@ objects! {
     "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability",
         Enclave = "enclave";
     "slashing": Docket = "docket", Case = "case";
+    "anchors": Anchors = "anchors";
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct Deployment {
     pub gateway: SharedObject,
     /// `slashing::Docket`.
     pub docket: SharedObject,
+    /// `anchors::Anchors`.
+    pub anchors: SharedObject,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.

@@ -167,6 +167,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         staking_pool: shared(made.pool),
         gateway: shared(made.gateway),
         docket: shared(made.docket),
+        anchors: shared(made.anchors),
         admin_cap: made.admin_cap,
         slash_cap: made.slash_cap,
     };

@@ -885,6 +885,8 @@ async fn every_call_and_every_event() {
         }
     }
     let expected = [
+        "anchors::AnchorsCreated",
+        "anchors::StateAnchored",
         "enclave_registry::ClusterCreated",
         "enclave_registry::EnclaveRegistered",
         "enclave_registry::EnclaveRevoked",
@@ -1009,6 +1011,24 @@ async fn slashing_by_evidence(world: &World, cluster: Address) {
     assert_eq!(error.abort().unwrap().name, Some("EAppealOpen"));
     let case: chain::objects::Case = client.object(&on, pending).await.unwrap().value;
     assert_eq!(case.status, CaseStatus::Pending);
+    // The state is anchored once, and neither the same nor an older one again.
+    let anchor = async |revision: u64| {
+        let statement = chain::objects::AnchorStatement {
+            intent: chain::objects::AnchorStatement::INTENT,
+            timestamp_ms: now,
+            cluster_id: cluster,
+            epoch: 1,
+            term: 1,
+            revision,
+            root: vec![9; 32],
+        };
+        let signature = sign(&bcs::to_bytes(&statement).unwrap());
+        let call = calls::anchor_state(&on, enclave, statement, signature).unwrap();
+        client.submit(&reporter, &call).await
+    };
+    anchor(10).await.unwrap();
+    let error = anchor(9).await.unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("ENotNewer"));
     let call = calls::revoke_enclave(&on, cap, cluster, enclave);
     client.submit(governance, &call).await.unwrap();
     assert_eq!(
@@ -1334,6 +1354,8 @@ fn layouts_are_the_models() {
     same!(staking: objects { AdminCap, SlashCap, TierParams, StakingPool, Stake });
     same!(k8s_gateway: objects { Gateway, SealToken });
     same!(enclave_registry: objects { Cluster, ClusterCap, Enclave, Measurement, Endpoint });
+    same!(anchors: objects { Anchors, Anchor, AnchorStatement });
+    same!(anchors: events { AnchorsCreated, StateAnchored, AnchorsMigrated });
     same!(slashing: objects { Docket, Case, Rules, EvidenceStatement, AcquittalStatement });
     same!(slashing: events {
         DocketCreated, RulesChanged, CaseOpened, CaseExecuted, CaseRejected, DocketMigrated,
