@@ -135,3 +135,137 @@ impl NodeApi {
         connections.wait().await;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, Empty, Full};
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::server::WebPkiClientVerifier;
+
+    struct Fixed;
+
+    impl Handler for Fixed {
+        fn handle(
+            &self,
+            _: Request<Incoming>,
+        ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+            let body = Full::new(Bytes::from_static(b"ok"))
+                .map_err(|never| match never {})
+                .boxed_unsync();
+            Box::pin(async move { Response::new(body) })
+        }
+    }
+
+    type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+    fn identity(name: &str, ca: &rcgen::Issuer<'_, rcgen::KeyPair>) -> Identity {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        let cert = params.signed_by(&key, ca).unwrap();
+        (
+            vec![cert.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+    }
+
+    /// What a client with this identity is told; `None` when it is not let in.
+    async fn ask(
+        address: std::net::SocketAddr,
+        roots: Arc<rustls::RootCertStore>,
+        who: Option<Identity>,
+    ) -> Option<Bytes> {
+        let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+        let config = match who {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+            None => builder.with_no_client_auth(),
+        };
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("node").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .ok()?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .ok()?;
+        tokio::spawn(connection);
+        let request = Request::get("/healthz")
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let answer = sender.send_request(request).await.ok()?;
+        Some(answer.into_body().collect().await.ok()?.to_bytes())
+    }
+
+    #[tokio::test]
+    async fn only_the_api_server_is_let_in() {
+        let authority = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let cert = params.self_signed(&key).unwrap();
+            (cert.der().clone(), rcgen::Issuer::new(params, key))
+        };
+        let ((root, ca), (_, other)) = (authority(), authority());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(root).unwrap();
+        let roots = Arc::new(roots);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
+            .build()
+            .unwrap();
+        let (chain, key) = identity("node", &ca);
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let api = NodeApi {
+            handler: Arc::new(Fixed),
+        };
+        let server = identity("api-server", &ca);
+        let known = server.0.clone();
+        let allowed: PeerCheck = Arc::new(move |chain| chain.first() == known.first());
+        let task = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                api.serve_tls(listener, Arc::new(tls), allowed, shutdown)
+                    .await
+            }
+        });
+        assert_eq!(
+            ask(address, roots.clone(), Some(server)).await.as_deref(),
+            Some(b"ok".as_slice())
+        );
+        assert_eq!(
+            ask(address, roots.clone(), None).await,
+            None,
+            "no certificate"
+        );
+        assert_eq!(
+            ask(address, roots.clone(), Some(identity("api-server", &other))).await,
+            None,
+            "another authority's"
+        );
+        assert_eq!(
+            ask(address, roots.clone(), Some(identity("some-user", &ca))).await,
+            None,
+            "another's"
+        );
+        shutdown.cancel();
+        task.await.unwrap();
+    }
+}

@@ -5,8 +5,14 @@
 // source: staging/src/k8s.io/cri-api/pkg/apis/runtime/v1/api.proto
 #![allow(missing_docs)]
 
+mod image;
+mod stats;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use image::*;
+pub use stats::*;
 
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VersionRequest {
@@ -714,104 +720,6 @@ pub struct PortForwardResponse {
 }
 
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListContainerStatsRequest {
-    #[prost(message, optional, tag = "1")]
-    pub filter: Option<ContainerStatsFilter>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ContainerStatsFilter {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(string, tag = "2")]
-    pub pod_sandbox_id: String,
-    #[prost(btree_map = "string, string", tag = "3")]
-    pub label_selector: BTreeMap<String, String>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListContainerStatsResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub stats: Vec<ContainerStats>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ContainerStats {
-    #[prost(message, optional, tag = "1")]
-    pub attributes: Option<ContainerAttributes>,
-    #[prost(message, optional, tag = "2")]
-    pub cpu: Option<CpuUsage>,
-    #[prost(message, optional, tag = "3")]
-    pub memory: Option<MemoryUsage>,
-    #[prost(message, optional, tag = "4")]
-    pub writable_layer: Option<FilesystemUsage>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ContainerAttributes {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(message, optional, tag = "2")]
-    pub metadata: Option<ContainerMetadata>,
-    #[prost(btree_map = "string, string", tag = "3")]
-    pub labels: BTreeMap<String, String>,
-    #[prost(btree_map = "string, string", tag = "4")]
-    pub annotations: BTreeMap<String, String>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CpuUsage {
-    #[prost(int64, tag = "1")]
-    pub timestamp: i64,
-    #[prost(message, optional, tag = "2")]
-    pub usage_core_nano_seconds: Option<UInt64Value>,
-    #[prost(message, optional, tag = "3")]
-    pub usage_nano_cores: Option<UInt64Value>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct UInt64Value {
-    #[prost(uint64, tag = "1")]
-    pub value: u64,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct MemoryUsage {
-    #[prost(int64, tag = "1")]
-    pub timestamp: i64,
-    #[prost(message, optional, tag = "2")]
-    pub working_set_bytes: Option<UInt64Value>,
-    #[prost(message, optional, tag = "3")]
-    pub available_bytes: Option<UInt64Value>,
-    #[prost(message, optional, tag = "4")]
-    pub usage_bytes: Option<UInt64Value>,
-    #[prost(message, optional, tag = "5")]
-    pub rss_bytes: Option<UInt64Value>,
-    #[prost(message, optional, tag = "6")]
-    pub page_faults: Option<UInt64Value>,
-    #[prost(message, optional, tag = "7")]
-    pub major_page_faults: Option<UInt64Value>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct FilesystemUsage {
-    #[prost(int64, tag = "1")]
-    pub timestamp: i64,
-    #[prost(message, optional, tag = "2")]
-    pub fs_id: Option<FilesystemIdentifier>,
-    #[prost(message, optional, tag = "3")]
-    pub used_bytes: Option<UInt64Value>,
-    #[prost(message, optional, tag = "4")]
-    pub inodes_used: Option<UInt64Value>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct FilesystemIdentifier {
-    #[prost(string, tag = "1")]
-    pub mountpoint: String,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusRequest {
     #[prost(bool, tag = "1")]
     pub verbose: bool,
@@ -841,119 +749,6 @@ pub struct RuntimeCondition {
     pub reason: String,
     #[prost(string, tag = "4")]
     pub message: String,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListImagesRequest {
-    #[prost(message, optional, tag = "1")]
-    pub filter: Option<ImageFilter>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImageFilter {
-    #[prost(message, optional, tag = "1")]
-    pub image: Option<ImageSpec>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListImagesResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub images: Vec<Image>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Image {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(string, repeated, tag = "2")]
-    pub repo_tags: Vec<String>,
-    #[prost(string, repeated, tag = "3")]
-    pub repo_digests: Vec<String>,
-    #[prost(uint64, tag = "4")]
-    pub size: u64,
-    #[prost(message, optional, tag = "5")]
-    pub uid: Option<Int64Value>,
-    #[prost(string, tag = "6")]
-    pub username: String,
-    #[prost(message, optional, tag = "7")]
-    pub spec: Option<ImageSpec>,
-    #[prost(bool, tag = "8")]
-    pub pinned: bool,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImageStatusRequest {
-    #[prost(message, optional, tag = "1")]
-    pub image: Option<ImageSpec>,
-    #[prost(bool, tag = "2")]
-    pub verbose: bool,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImageStatusResponse {
-    #[prost(message, optional, tag = "1")]
-    pub image: Option<Image>,
-    #[prost(btree_map = "string, string", tag = "2")]
-    pub info: BTreeMap<String, String>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PullImageRequest {
-    #[prost(message, optional, tag = "1")]
-    pub image: Option<ImageSpec>,
-    #[prost(message, optional, tag = "2")]
-    pub auth: Option<AuthConfig>,
-    #[prost(message, optional, tag = "3")]
-    pub sandbox_config: Option<PodSandboxConfig>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct AuthConfig {
-    #[prost(string, tag = "1")]
-    pub username: String,
-    #[prost(string, tag = "2")]
-    pub password: String,
-    #[prost(string, tag = "3")]
-    pub auth: String,
-    #[prost(string, tag = "4")]
-    pub server_address: String,
-    #[prost(string, tag = "5")]
-    pub identity_token: String,
-    #[prost(string, tag = "6")]
-    pub registry_token: String,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PullImageResponse {
-    #[prost(string, tag = "1")]
-    pub image_ref: String,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RemoveImageRequest {
-    #[prost(message, optional, tag = "1")]
-    pub image: Option<ImageSpec>,
-}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RemoveImageResponse {}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImageFsInfoRequest {}
-
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ImageFsInfoResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub image_filesystems: Vec<FilesystemUsage>,
-    #[prost(message, repeated, tag = "2")]
-    pub container_filesystems: Vec<FilesystemUsage>,
-}
-
-impl fmt::Debug for AuthConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthConfig").finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for KeyValue {

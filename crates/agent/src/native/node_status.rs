@@ -92,6 +92,7 @@ impl Registrar {
             );
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = work => {}
         }

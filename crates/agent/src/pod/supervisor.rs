@@ -70,6 +70,7 @@ impl Supervisor {
         let pods = self.follow_pods();
         let logs = self.rotate_logs();
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => {}
             () = async { tokio::join!(events, pods, logs); } => {}
         }

@@ -136,6 +136,7 @@ impl Worker {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             let next = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 next = self.round() => next,
             };

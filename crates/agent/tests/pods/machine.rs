@@ -140,7 +140,7 @@ impl Machine {
         });
         RunningAgent {
             agent,
-            shutdown,
+            shutdown: shutdown.drop_guard(),
             task,
         }
     }
@@ -158,13 +158,14 @@ impl Drop for Machine {
 
 pub struct RunningAgent {
     pub agent: NativeAgent,
-    shutdown: CancellationToken,
+    /// Dropped, it ends the agent, so that a failed test's agent starts nothing more.
+    shutdown: tokio_util::sync::DropGuard,
     task: JoinHandle<Result<(), AgentError>>,
 }
 
 impl RunningAgent {
     pub async fn stop(self) {
-        self.shutdown.cancel();
+        drop(self.shutdown);
         self.task.await.unwrap().unwrap();
     }
 
