@@ -92,12 +92,17 @@ pub async fn exec(
         }
         query.finish()
     };
-    let mut socket = socket(
+    remote(
         api,
         &format!("/exec/default/{pod}/{container}?{query}"),
-        "v5.channel.k8s.io",
+        stdin,
     )
-    .await;
+    .await
+}
+
+/// The streams of an exec or attach, to their end.
+pub async fn remote(api: &NodeApi, path: &str, stdin: Option<&[u8]>) -> Outcome {
+    let mut socket = socket(api, path, "v5.channel.k8s.io").await;
     if let Some(stdin) = stdin {
         for chunk in stdin.chunks(40_000) {
             let message: Vec<u8> = std::iter::once(0).chain(chunk.iter().copied()).collect();

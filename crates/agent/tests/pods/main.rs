@@ -260,6 +260,36 @@ async fn pods(machine: std::sync::Arc<Machine>, cluster: Cluster) {
     assert_eq!(phase(&nowhere), "Pending");
     step(since, "exits, back-off and missing images are told");
 
+    // Attach: what goes in comes out, and the end of the input is the end of the container.
+    let mut attached = simple("attached", "Never", &["cat"]);
+    attached["spec"]["containers"][0]["stdin"] = json!(true);
+    attached["spec"]["containers"][0]["stdinOnce"] = json!(true);
+    cluster.create(attached);
+    let mut hungry = simple("hungry", "Never", &["eat"]);
+    hungry["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "32Mi"}});
+    cluster.create(hungry);
+    until("attached runs", 20, || {
+        cluster.pod("attached").filter(|p| condition(p, "Ready"))
+    })
+    .await;
+    let path = "/attach/default/attached/main?input=1&output=1&error=1";
+    let seen = client::remote(&running.agent.node_api(), path, Some(b"through attach\n")).await;
+    assert_eq!(seen.stdout, "through attach\n<end of input>\n");
+    until("attached is over", 20, || {
+        cluster.pod("attached").filter(|p| phase(p) == "Succeeded")
+    })
+    .await;
+    let hungry = until("hungry is killed", 30, || {
+        cluster.pod("hungry").filter(|p| phase(p) == "Failed")
+    })
+    .await;
+    let ended = container(&hungry).state.unwrap().terminated.unwrap();
+    assert_eq!(
+        (ended.exit_code, ended.reason.as_deref()),
+        (137, Some("OOMKilled"))
+    );
+    step(since, "attach works, and a memory limit holds");
+
     config_changes_arrive(&machine, &cluster).await;
     step(since, "a changed ConfigMap reaches the volume");
 
@@ -278,7 +308,7 @@ async fn pods(machine: std::sync::Arc<Machine>, cluster: Cluster) {
         .down
         .store(false, std::sync::atomic::Ordering::Relaxed);
     until("the pod is known again", 20, || {
-        (running.agent.health().pods == 4).then_some(())
+        (running.agent.health().pods == 6).then_some(())
     })
     .await;
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -68,6 +68,14 @@ pub fn run(arguments: &[String]) -> i32 {
             eprintln!("{text}");
             code.parse().unwrap()
         }
+        // Takes more memory than it may have.
+        ["eat"] => {
+            let mut eaten: Vec<Vec<u8>> = Vec::new();
+            loop {
+                eaten.push(vec![1; 8 << 20]);
+                std::hint::black_box(&eaten);
+            }
+        }
         ["serve", port] => serve(port),
         other => {
             eprintln!("unknown act {other:?}");
