@@ -1,1 +1,90 @@
-//! controllers
+//! The controllers of a cluster: they bring what is towards what was asked for.
+//!
+//! Each is upstream's mechanism (pkg/controller/*) in process: handlers of shared caches put keys into a queue, workers
+//! take them out and write through the registry as a controller's own user. Nothing is polled; what depends on time alone
+//! comes from the queue's delays.
+//!
+//! Left to others: scheduling, and everything that a node does.
+
+#![allow(clippy::result_large_err)] // A Status is what a failed request answers with.
+
+mod claim;
+mod clock;
+mod deployment;
+mod disruption;
+mod expectations;
+mod garbage_collector;
+mod meta;
+mod monitor;
+mod namespace;
+mod node_ipam;
+mod node_lifecycle;
+mod pod;
+mod pod_gc;
+mod recorder;
+mod replica_set;
+mod root_ca;
+mod service_account;
+mod setup;
+mod taint_eviction;
+
+use machinery::Status;
+use registry::Registry;
+use tokio_util::sync::CancellationToken;
+
+pub use clock::Clock;
+
+use recorder::Recorder;
+use setup::Setup;
+
+/// What the controllers need to know of the cluster.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Addresses of pods, of which each node gets a part.
+    pub pod_cidr: ipnet::IpNet,
+    /// Length of the prefix of a node's part.
+    pub node_cidr_mask: u8,
+    /// Certificates of the cluster's CA, for `kube-root-ca.crt` in each namespace.
+    pub root_ca_pem: String,
+}
+
+/// Runs all controllers until `stop`. Only one server at a time may: the leader. When stopped in the middle of
+/// something, the next run goes on from what is stored.
+///
+/// # Errors
+/// When the registry lacks a resource that a controller works on, or the options can't be (a node's prefix that is
+/// shorter than the cluster's).
+pub async fn run(
+    registry: Registry,
+    options: Options,
+    stop: CancellationToken,
+) -> Result<(), Status> {
+    run_with_clock(registry, options, Clock::Wall, stop).await
+}
+
+/// [`run`] with a clock of the caller's.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_clock(
+    registry: Registry,
+    options: Options,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<(), Status> {
+    let (recorder, events) = Recorder::new(&registry, clock)?;
+    let mut setup = Setup::new(registry, clock, recorder, stop.clone())?;
+    setup.task(events.run(stop));
+    service_account::start(&mut setup)?;
+    root_ca::start(&mut setup, options.root_ca_pem)?;
+    node_ipam::start(&mut setup, options.pod_cidr, options.node_cidr_mask)?;
+    replica_set::start(&mut setup)?;
+    deployment::start(&mut setup)?;
+    namespace::start(&mut setup)?;
+    garbage_collector::start(&mut setup)?;
+    node_lifecycle::start(&mut setup)?;
+    taint_eviction::start(&mut setup)?;
+    pod_gc::start(&mut setup)?;
+    setup.run().await;
+    Ok(())
+}
