@@ -20,6 +20,7 @@ pub mod bootstrap;
 mod context;
 mod convert;
 mod decode;
+mod index;
 mod meta;
 mod object;
 mod ops;

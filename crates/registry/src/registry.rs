@@ -57,6 +57,7 @@ pub(crate) struct Inner {
     pub(crate) table: Table,
     pub(crate) options: RegistryOptions,
     pub(crate) services: crate::allocate::Services,
+    pub(crate) by_node: Arc<crate::index::Index>,
 }
 
 impl Registry {
@@ -70,6 +71,7 @@ impl Registry {
                 table: Table::builtin(),
                 options,
                 services,
+                by_node: Arc::default(),
             }),
         }
     }

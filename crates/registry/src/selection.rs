@@ -97,6 +97,14 @@ impl Filter {
         self.namespace.as_deref()
     }
 
+    /// The only value that the field at a position can have.
+    pub(crate) fn field(&self, position: usize) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|r| r.equal && matches!(r.what, What::Field(index) if index == position))
+            .map(|r| r.value.as_str())
+    }
+
     /// Whether a record matches; its key says name and namespace.
     pub(crate) fn matches(&self, key: &str, stored: &Stored) -> bool {
         if self.is_empty() {

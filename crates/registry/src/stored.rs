@@ -217,6 +217,11 @@ impl Draft {
         }
     }
 
+    /// The value of a selectable field by its position.
+    pub(crate) fn field(&self, position: usize) -> &str {
+        self.selection.fields.get(position).map_or("", |v| v)
+    }
+
     /// The record of a revision.
     pub(crate) fn commit(self, revision: Revision) -> Arc<Stored> {
         Arc::new(Stored::splice(

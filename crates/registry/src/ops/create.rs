@@ -103,6 +103,7 @@ pub(crate) async fn create_object(
             let draft = Draft::new(resource, &ready);
             match commit::commit(
                 registry,
+                resource,
                 &key,
                 None,
                 Write::Put(draft, resource.strategy.ttl()),

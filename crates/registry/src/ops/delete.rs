@@ -100,8 +100,14 @@ pub(crate) async fn delete(
             }
             Step::Remove => {
                 let draft = Draft::new(resource, &object);
-                match commit::commit(registry, &key, Some(current.revision), Write::Delete(draft))
-                    .await?
+                match commit::commit(
+                    registry,
+                    resource,
+                    &key,
+                    Some(current.revision),
+                    Write::Delete(draft),
+                )
+                .await?
                 {
                     Outcome::Done(stored) => {
                         registry.inner.services.on_delete(resource, &object);
@@ -133,6 +139,7 @@ async fn put(
     let draft = Draft::new(resource, next);
     commit::commit(
         registry,
+        resource,
         key,
         Some(current.revision),
         Write::Put(draft, resource.strategy.ttl()),

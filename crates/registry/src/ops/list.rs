@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use machinery::continue_token::ContinueToken;
 use machinery::{ResourceVersion, Status};
-use store::{AtError, Revision, Snapshot};
+use store::{AtError, Entry, Revision, Snapshot};
 
 use crate::context::RequestContext;
+use crate::index;
 use crate::object::ObjectList;
 use crate::ops::get;
 use crate::options::{ListOptions, ResourceVersionMatch};
@@ -67,8 +68,32 @@ pub(crate) async fn list(
         }
         return Ok(list);
     }
+    // The index knows the newest state only; pages after the first are of an older one.
+    let value = index::position(resource).and_then(|at| filter.field(at));
+    let latest = token.is_none() && !exact(options);
+    let candidates = match value.filter(|_| latest) {
+        Some(value) => {
+            let (newest, keys) =
+                registry
+                    .inner
+                    .by_node
+                    .candidates(registry.store(), resource, value);
+            list.resource_version = newest.revision().0;
+            Some((newest, keys))
+        }
+        None => None,
+    };
+    let version = Revision(list.resource_version);
+    let entries: Box<dyn Iterator<Item = &Entry<Stored>> + Send> = match &candidates {
+        Some((newest, keys)) => Box::new(
+            keys.iter()
+                .filter(|key| key.starts_with(&prefix))
+                .filter_map(|key| newest.get(key)),
+        ),
+        None => Box::new(snapshot.range(&prefix, after.as_deref())),
+    };
     let mut last = String::new();
-    for entry in snapshot.range(&prefix, after.as_deref()) {
+    for entry in entries {
         if !filter.matches(&entry.key, &entry.value) {
             continue;
         }
@@ -116,12 +141,7 @@ async fn snapshot(
         Status::bad_request(format!("invalid resource version: {text}"))
     })?;
     get::wait_revision(registry, Revision(wanted.0)).await?;
-    let exact = match options.resource_version_match {
-        Some(matching) => matching == ResourceVersionMatch::Exact,
-        // Without a match, a limited list at a revision is at exactly that revision.
-        None => options.limit > 0 && wanted.0 > 0,
-    };
-    if !exact || wanted.0 == 0 {
+    if !exact(options) {
         return Ok(store.snapshot());
     }
     store
@@ -134,6 +154,16 @@ async fn snapshot(
                 Status::too_large_resource_version(wanted.0, future.current.0, 1)
             }
         })
+}
+
+/// Whether a list shows exactly the revision that it names.
+fn exact(options: &ListOptions) -> bool {
+    let zero = matches!(options.resource_version.as_str(), "" | "0");
+    match options.resource_version_match {
+        Some(matching) => matching == ResourceVersionMatch::Exact && !zero,
+        // Without a match, a limited list at a revision is at exactly that revision.
+        None => options.limit > 0 && !zero,
+    }
 }
 
 /// 410 with a token that goes on at the latest revision.

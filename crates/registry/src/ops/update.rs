@@ -91,7 +91,7 @@ pub(crate) async fn change(
         } else {
             Write::Put(draft, resource.strategy.ttl())
         };
-        match commit::commit(registry, &key, Some(entry.revision), action).await? {
+        match commit::commit(registry, resource, &key, Some(entry.revision), action).await? {
             Outcome::Done(stored) => {
                 reserved.keep();
                 if deletes {

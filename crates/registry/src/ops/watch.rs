@@ -12,6 +12,7 @@ use store::{AtError, Entry, Event, EventKind, Revision, WatchError, WatchItem};
 use tokio::time::Instant;
 
 use crate::context::RequestContext;
+use crate::index;
 use crate::object::Object;
 use crate::ops::get;
 use crate::options::ListOptions;
@@ -68,16 +69,30 @@ pub(crate) async fn watch(
     };
     let mut initial = VecDeque::new();
     let from = if with_state {
-        let snapshot = store.snapshot();
+        let value = index::position(resource).and_then(|at| filter.field(at));
+        let (snapshot, candidates) = match value {
+            Some(value) => {
+                let (snapshot, keys) = registry.inner.by_node.candidates(store, resource, value);
+                (snapshot, Some(keys))
+            }
+            None => (store.snapshot(), None),
+        };
         let wanted = |e: &&Entry<Stored>| filter.matches(&e.key, &e.value);
-        initial = match &key {
-            Some(key) => snapshot
+        initial = match (&key, &candidates) {
+            (Some(key), _) => snapshot
                 .get(key)
                 .filter(wanted)
                 .into_iter()
                 .cloned()
                 .collect(),
-            None => snapshot
+            (None, Some(keys)) => keys
+                .iter()
+                .filter(|key| key.starts_with(&prefix))
+                .filter_map(|key| snapshot.get(key))
+                .filter(wanted)
+                .cloned()
+                .collect(),
+            (None, None) => snapshot
                 .range(&prefix, None)
                 .filter(wanted)
                 .cloned()

@@ -7,6 +7,7 @@ mod common;
 mod crud;
 mod delete;
 mod hostile;
+mod index;
 mod reference;
 mod stream;
 mod watch;

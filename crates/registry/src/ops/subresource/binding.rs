@@ -90,6 +90,7 @@ pub(crate) async fn create(
         }
         match commit::commit(
             registry,
+            resource,
             &key,
             Some(entry.revision),
             Write::Put(Draft::new(resource, &pod), None),
