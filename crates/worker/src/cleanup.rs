@@ -24,6 +24,11 @@ pub async fn cleanup(config: &Config) -> Result<(), WorkerError> {
         return Ok(());
     }
     let _lock = lock(&config.data_dir)?;
+    remove_everything(config).await
+}
+
+/// As [`cleanup`], by who holds the lock.
+pub(crate) async fn remove_everything(config: &Config) -> Result<(), WorkerError> {
     let left_something = config.containerd_dir().exists() || config.agent_dir().exists();
     if !left_something {
         return Ok(());

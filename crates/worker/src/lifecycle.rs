@@ -1,5 +1,6 @@
 //! The whole life of a worker, one phase after the other.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::cleanup::remove_everything;
 use crate::control_plane::{Applicant, read_trust, verify};
 use crate::credentials::{Credentials, Serving};
 use crate::error::line;
@@ -48,8 +50,6 @@ pub async fn run(
     if config.agent != AgentKind::Native {
         return Err(AgentError::NotSupported(config.agent).into());
     }
-    files::private_dir(&config.data_dir)?;
-    let _lock = lock(&config.data_dir)?;
     let id = config
         .node_name
         .parse()
@@ -64,6 +64,8 @@ pub async fn run(
         .choose(config.address.as_ref())
         .map_err(ChainError::from)?
         .clone();
+    files::private_dir(&config.data_dir)?;
+    let _lock = lock(&config.data_dir)?;
     let key_of_node = node_key(&config.node_key_path())?;
     let mut state = StateFile::open(config.state_path(), &config.node_name, cluster)?;
     let client = Client::new(&config.chain_url, ClientOptions::default())?;
@@ -79,6 +81,12 @@ pub async fn run(
         amount: config.stake,
         token_ttl: config.token_ttl(),
     };
+    if state.get().phase == Phase::Draining {
+        // It was killed while it drained.
+        progress.doing("removing what tenants left");
+        remove_everything(&config).await?;
+        state.phase(Phase::Unstaked)?;
+    }
     staking.refuse_if_unstaked(&state).await?;
 
     progress.doing("starting the container runtime");
@@ -88,7 +96,12 @@ pub async fn run(
         shutdown.clone(),
         progress.clone(),
     );
-    let outcome = match enter(&config, staking, &mut state, &patience).await {
+    let entering = async {
+        progress.doing("importing the sandbox image");
+        import_pause_image(&config).await?;
+        enter(&config, staking, &mut state, &patience).await
+    };
+    let outcome = match entering.await {
         Ok(entered) => {
             progress.ready();
             live(config.clone(), entered, state, node_api, &shutdown).await
@@ -103,6 +116,8 @@ pub async fn run(
         }
         Ok(End::Lost(reason)) => {
             runtime.remove(&config).await?;
+            StateFile::open(config.state_path(), &config.node_name, cluster)?
+                .phase(Phase::Unstaked)?;
             tracing::info!("nothing of the tenants is left on this machine");
             Err(WorkerError::StakeGone(reason))
         }
@@ -114,26 +129,23 @@ pub async fn run(
 }
 
 /// What entering the cluster gives.
-struct Entered {
+pub(crate) struct Entered {
     staking: Staking,
     staked: Staked,
     credentials: Credentials,
     condition: agent::NodeCondition,
     address: IpAddr,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 /// Stakes, verifies the control plane, joins.
-async fn enter(
+pub(crate) async fn enter(
     config: &Config,
     staking: Staking,
     state: &mut StateFile,
     patience: &Patience,
 ) -> Result<Entered, Ended> {
     let progress = patience.progress();
-    progress.doing("importing the sandbox image");
-    import_pause_image(config).await?;
-
     progress.doing("connecting to the chain");
     let (client, deployment) = (&staking.client, &staking.deployment);
     patience
@@ -201,46 +213,56 @@ async fn live(
     node_api: Option<TcpListener>,
     shutdown: &CancellationToken,
 ) -> Result<End, WorkerError> {
-    let api = KubeClusterApi::new(entered.credentials.kube_client()?);
-    let mut agent_config = agent_config(&config, entered.address);
-    agent_config.api_endpoint = host_and_port(entered.credentials.address());
-    agent_config.conditions = vec![entered.condition];
-    agent_config.annotations.insert(
-        "daas.io/seal-token".to_owned(),
-        entered.staked.token.to_string(),
-    );
-    agent_config
-        .annotations
-        .insert("daas.io/stake".to_owned(), entered.staked.stake.to_string());
-    let agent = NativeAgent::new(agent_config.clone(), Arc::new(api.clone()))?;
     state.phase(Phase::Running)?;
-    let node = Arc::new(Node {
-        id: entered.staking.node.clone(),
-        key: entered.staking.node_key.clone(),
-        addresses: vec![entered.address],
-        staking: entered.staking,
-        staked: entered.staked,
-        state: Mutex::new(state),
-        serving: Arc::new(Serving::new(entered.credentials.serving())),
-        credentials: ArcSwap::from_pointee(entered.credentials),
-        api,
-        agents: watch::Sender::new(agent),
-        agent_config,
-        lost: watch::Sender::new(None),
-        backed: watch::Sender::new(true),
-        renew_now: Notify::new(),
-        config,
-    });
-    let end = node.run(entered.cursor, node_api, shutdown).await;
+    let cursor = entered.cursor;
+    let node = Arc::new(entered.node(config, state)?);
+    let end = node.run(cursor, node_api, shutdown).await;
     if matches!(end, End::Lost(_)) {
         node.state.lock().await.phase(Phase::Draining)?;
-        let removed = node.agent().stop_all().await;
-        removed.inspect_err(|error| {
-            tracing::error!(error = line(error), "not everything could be removed")
-        })?;
-        node.state.lock().await.phase(Phase::Unstaked)?;
+        if let Err(error) = node.agent().stop_all().await {
+            // What the agent can't end goes with the private runtime; the caller sees to that.
+            tracing::error!(
+                error = line(&error),
+                "not everything could be ended in an orderly way"
+            );
+        }
     }
     Ok(end)
+}
+
+impl Entered {
+    /// The node that runs with it.
+    pub(crate) fn node(self, config: Config, state: StateFile) -> Result<Node, WorkerError> {
+        let api = KubeClusterApi::new(self.credentials.kube_client()?);
+        let mut agent_config = agent_config(&config, self.address);
+        agent_config.api_endpoint = host_and_port(self.credentials.address());
+        agent_config.conditions = vec![self.condition];
+        agent_config.annotations = BTreeMap::from([
+            (
+                "daas.io/seal-token".to_owned(),
+                self.staked.token.to_string(),
+            ),
+            ("daas.io/stake".to_owned(), self.staked.stake.to_string()),
+        ]);
+        let agent = NativeAgent::new(agent_config.clone(), Arc::new(api.clone()))?;
+        Ok(Node {
+            id: self.staking.node.clone(),
+            key: self.staking.node_key.clone(),
+            addresses: vec![self.address],
+            staking: self.staking,
+            staked: self.staked,
+            state: Mutex::new(state),
+            serving: Arc::new(Serving::new(self.credentials.serving())),
+            credentials: ArcSwap::from_pointee(self.credentials),
+            api,
+            agents: watch::Sender::new(agent),
+            agent_config,
+            lost: watch::Sender::new(None),
+            backed: watch::Sender::new(true),
+            renew_now: Notify::new(),
+            config,
+        })
+    }
 }
 
 /// The agent's configuration, as far as this one says it.

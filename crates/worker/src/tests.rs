@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod join;
+mod node;
 mod server;
 mod staking;
 mod world;

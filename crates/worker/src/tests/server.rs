@@ -61,6 +61,11 @@ pub(super) fn tee(world: &World) -> Arc<tee::Simulated> {
 }
 
 impl Server {
+    /// Takes no more connections.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
     pub(super) async fn start(world: &World, lie: Option<Lie>) -> Self {
         let now = SystemTime::now();
         let year = Duration::from_secs(365 * 86_400);
