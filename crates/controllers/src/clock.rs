@@ -1,8 +1,8 @@
 //! The time of day, as controllers compare it with the times in objects.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Where the time of day comes from.
@@ -20,12 +20,22 @@ pub enum Clock {
     },
 }
 
+fn wall() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i128::try_from(since.as_nanos())
+        .ok()
+        .and_then(|nanos| Timestamp::from_nanosecond(nanos).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 impl Clock {
     /// Follows Tokio's clock from now on.
     #[must_use]
     pub fn tokio() -> Self {
         Self::Tokio {
-            base: Timestamp::now(),
+            base: wall(),
             since: Instant::now(),
         }
     }
@@ -34,7 +44,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::Wall => Timestamp::now(),
+            Self::Wall => wall(),
             Self::Tokio { base, since } => SignedDuration::try_from(since.elapsed())
                 .ok()
                 .and_then(|elapsed| base.checked_add(elapsed).ok())
@@ -45,11 +55,6 @@ impl Clock {
     /// The time now, as objects have it.
     pub(crate) fn time(&self) -> Time {
         Time(self.now())
-    }
-
-    /// The time now with a fraction of the second.
-    pub(crate) fn micro_time(&self) -> MicroTime {
-        MicroTime(self.now())
     }
 
     /// How long it is until `at`; zero when that is past.

@@ -64,13 +64,6 @@ pub(crate) trait Meta {
             .map(String::as_str)
     }
 
-    fn has_finalizer(&self, name: &str) -> bool {
-        self.meta()
-            .finalizers
-            .as_ref()
-            .is_some_and(|f| f.iter().any(|f| f == name))
-    }
-
     /// The reference to the managing controller.
     // upstream: apimachinery/pkg/apis/meta/v1/controller_ref.go#GetControllerOf
     fn controller(&self) -> Option<&OwnerReference> {

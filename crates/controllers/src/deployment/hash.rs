@@ -77,5 +77,5 @@ mod tests {
         assert!(!equal_ignoring(&template("a", None), &template("b", None)));
     }
 
-    const GOLDEN: &str = "?";
+    const GOLDEN: &str = "78dbf6cfb9";
 }

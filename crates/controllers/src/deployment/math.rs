@@ -102,11 +102,14 @@ pub(super) fn wanted_by(sets: &[Arc<ReplicaSet>]) -> i32 {
     sets.iter().map(|s| wanted(s)).sum()
 }
 
+/// Available pods, at most as many as asked for: of a set that has just been scaled down the status is not yet true, and the
+/// pods that it counts too much are going.
 pub(super) fn available(set: &ReplicaSet) -> i32 {
     set.status
         .as_ref()
         .and_then(|s| s.available_replicas)
         .unwrap_or_default()
+        .min(wanted(set))
 }
 
 /// Pods that are there by these sets' statuses.

@@ -92,7 +92,7 @@ mod tests {
         ready_for: Option<i64>,
         extra: (i32, i32),
     ) -> Arc<Pod> {
-        let now = Timestamp::now();
+        let now = Clock::Wall.now();
         let conditions: Vec<_> = ready_for
             .iter()
             .map(|s| {

@@ -1,0 +1,16 @@
+//! Controllers over a registry in memory, with nodes that only say so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod bounds;
+mod collection;
+mod deployments;
+mod harness;
+mod namespaces;
+mod replica_sets;
