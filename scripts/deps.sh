@@ -19,7 +19,6 @@ if [ "$what" = test ]; then
     packages+=(python3 python3-yaml python3-pip)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
-    python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 fi
 
 missing=()

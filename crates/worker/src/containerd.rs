@@ -15,7 +15,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use agent::containerd::ContainerdLayout;
-use tokio::net::UnixStream;
+use agent::cri::CriClient;
+use agent::cri::v1::StatusRequest;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -199,9 +200,9 @@ fn spawn(program: &Path, paths: &Paths) -> Result<Child, ContainerdError> {
 async fn wait_for_socket(child: &mut Child, paths: &Paths) -> Result<(), ContainerdError> {
     let until = Instant::now() + START_WITHIN;
     // containerd tells nobody when it is ready, and its directory is watched in vain before the
-    // socket listens: connecting is the only proof.
+    // socket listens: an answer is the only proof.
     loop {
-        if UnixStream::connect(&paths.socket).await.is_ok() {
+        if answers(&paths.socket).await {
             return Ok(());
         }
         tokio::select! {
@@ -220,6 +221,14 @@ async fn wait_for_socket(child: &mut Child, paths: &Paths) -> Result<(), Contain
             });
         }
     }
+}
+
+/// Whether the CRI plugin serves: after the socket is there it still reads what ran before.
+async fn answers(socket: &Path) -> bool {
+    let Ok(client) = CriClient::connect(socket).await else {
+        return false;
+    };
+    client.status(StatusRequest::default()).await.is_ok()
 }
 
 async fn supervise(

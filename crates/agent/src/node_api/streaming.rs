@@ -21,7 +21,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::Body;
 use super::routes::Refusal;
@@ -349,10 +350,7 @@ async fn bridge(
                 .await
                 .map_err(tungstenite)?;
         }
-        to_client
-            .send(Message::Close(None))
-            .await
-            .map_err(tungstenite)?;
+        to_client.send(normal_close()).await.map_err(tungstenite)?;
         Ok::<_, io::Error>(())
     };
     let input = async {
@@ -464,13 +462,19 @@ async fn tunnel(
                 .await
                 .map_err(tungstenite)?;
         }
-        to_client
-            .send(Message::Close(None))
-            .await
-            .map_err(tungstenite)
+        to_client.send(normal_close()).await.map_err(tungstenite)
     };
     tokio::select! {
         done = inward => done,
         done = outward => done,
     }
+}
+
+/// The end as clients expect it: without a code they take it for a broken connection.
+// upstream: staging/src/k8s.io/client-go/tools/remotecommand/websocket.go#streamCreator
+fn normal_close() -> Message {
+    Message::Close(Some(CloseFrame {
+        code: CloseCode::Normal,
+        reason: "".into(),
+    }))
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 /// The image's reference in the node's image store.
-pub(crate) const IMAGE: &str = "daas.local/sample:latest";
+pub(crate) const IMAGE: &str = "daas.local/sample:v1";
 /// Name of the Deployment.
 pub(crate) const NAME: &str = "hello";
 /// Its namespace.

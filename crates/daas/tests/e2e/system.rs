@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The binary under test.
-pub const DAAS: &str = env!("CARGO_BIN_EXE_daas");
+pub(crate) const DAAS: &str = env!("CARGO_BIN_EXE_daas");
 
 /// A data directory with ports of its own. What still runs when it is dropped is stopped.
-pub struct System {
+pub(crate) struct System {
     directory: PathBuf,
     api: u16,
     ledger: u16,
@@ -21,7 +21,7 @@ pub struct System {
 }
 
 impl System {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         // Short: Unix sockets lie below it.
         let directory = PathBuf::from(format!("/tmp/daas-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
@@ -33,12 +33,12 @@ impl System {
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.directory
     }
 
     /// Runs `daas <command> --data-dir … <args>`.
-    pub fn daas(&self, command: &[&str], args: &[&str]) -> Output {
+    pub(crate) fn daas(&self, command: &[&str], args: &[&str]) -> Output {
         Command::new(DAAS)
             .args(command)
             .arg("--data-dir")
@@ -49,7 +49,7 @@ impl System {
     }
 
     /// `daas up --detach` with the test's ports.
-    pub fn up(&self, args: &[&str]) -> Output {
+    pub(crate) fn up(&self, args: &[&str]) -> Output {
         let api = format!("127.0.0.1:{}", self.api);
         let ledger = format!("127.0.0.1:{}", self.ledger);
         let node_api = self.node_api.to_string();
@@ -67,18 +67,18 @@ impl System {
     }
 
     /// The JSON that a command prints with `--output json`.
-    pub fn json(&self, command: &[&str]) -> Value {
+    pub(crate) fn json(&self, command: &[&str]) -> Value {
         let output = self.daas(command, &["--output", "json"]);
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|e| panic!("{command:?}: {e}: {}", text(&output)))
     }
 
     /// Runs kubectl; fails the test when it fails.
-    pub fn kubectl(&self, args: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
         self.kubectl_of("kubectl", args)
     }
 
-    pub fn kubectl_of(&self, program: &str, args: &[&str]) -> String {
+    pub(crate) fn kubectl_of(&self, program: &str, args: &[&str]) -> String {
         let output = self.try_kubectl(program, args);
         assert!(
             output.status.success(),
@@ -88,7 +88,7 @@ impl System {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    pub fn try_kubectl(&self, program: &str, args: &[&str]) -> Output {
+    pub(crate) fn try_kubectl(&self, program: &str, args: &[&str]) -> Output {
         Command::new(program)
             .arg("--kubeconfig")
             .arg(self.directory.join("kubeconfig"))
@@ -98,7 +98,7 @@ impl System {
     }
 
     /// The process id of a part.
-    pub fn pid(&self, part: &str) -> i32 {
+    pub(crate) fn pid(&self, part: &str) -> i32 {
         let parts = self.json(&["status"]);
         let part = parts
             .as_array()
@@ -134,7 +134,7 @@ fn free_port() -> u16 {
 }
 
 /// Both outputs of a command.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}\n{}{}",
         output.status,
@@ -144,7 +144,7 @@ pub fn text(output: &Output) -> String {
 }
 
 /// Waits until `what` holds.
-pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
+pub(crate) fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
     let since = Instant::now();
     while !holds() {
         assert!(
@@ -158,39 +158,36 @@ pub fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration
 }
 
 /// What a system may leave on a machine.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Traces {
-    processes: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    namespaces: BTreeSet<String>,
-    interfaces: BTreeSet<String>,
-}
+#[derive(Debug)]
+pub(crate) struct Traces(BTreeSet<String>);
 
 impl Traces {
-    /// What there is now of `directory` and of the network.
-    pub fn of(directory: &Path) -> Self {
+    /// What there is now of `directory`, and of the network.
+    pub(crate) fn of(directory: &Path) -> Self {
         let name = directory.to_str().unwrap();
         let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|p| {
             let arguments = fs::read(p.path().join("cmdline")).ok()?;
             let line = String::from_utf8_lossy(&arguments).replace('\0', " ");
-            line.contains(name).then_some(line)
+            line.contains(name).then(|| format!("process {line}"))
         });
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts = mounts.lines().filter(|line| line.contains(name));
         let list = |directory: &str| {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
             entries
-                .map(|e| e.file_name().to_string_lossy().into_owned())
-                .collect()
+                .map(|entry| entry.path().display().to_string())
+                .collect::<Vec<_>>()
         };
-        Self {
-            processes: processes.collect(),
-            mounts: mounts
-                .lines()
-                .filter(|l| l.contains(name))
-                .map(str::to_owned)
-                .collect(),
-            namespaces: list("/var/run/netns"),
-            interfaces: list("/sys/class/net"),
-        }
+        let found = processes
+            .chain(mounts.map(|line| format!("mount {line}")))
+            .chain(list("/var/run/netns"))
+            .chain(list("/sys/class/net"));
+        Self(found.collect())
+    }
+
+    /// What is there now and was not there before.
+    pub(crate) fn left(&self, directory: &Path) -> Vec<String> {
+        let now = Self::of(directory);
+        now.0.difference(&self.0).cloned().collect()
     }
 }
