@@ -538,6 +538,56 @@ async fn when_no_node_reports_the_fault_is_here_and_pods_stay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_a_node_reports_again_those_still_silent_are_given_up_one_by_one() {
+    let cluster = Cluster::start().await;
+    let nodes = cluster.api("", "nodes");
+    for name in ["a", "b", "c"] {
+        cluster.node(name).await;
+    }
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let driven = |n: &Value| has_taint(n, "node.kubernetes.io/unreachable", "NoExecute");
+    for name in ["a", "b", "c"] {
+        let node = nodes.get(None, name).await.unwrap();
+        assert_eq!(condition(&node, "Ready").unwrap()["status"], "Unknown");
+        assert!(!driven(&node), "{name}");
+    }
+    let start = Instant::now();
+    cluster.report("a", "True").await;
+    cluster.renew("a");
+    for name in ["b", "c"] {
+        until(&nodes, None, name, |n| n.is_some_and(driven)).await;
+    }
+    let after = start.elapsed().as_secs();
+    assert!((10..=11).contains(&after), "{after} s");
+    let a = nodes.get(None, "a").await.unwrap();
+    assert!(a["spec"]["taints"].is_null(), "{a:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_never_reports_stays_tainted_and_is_unknown_after_a_minute() {
+    let cluster = Cluster::start().await;
+    let nodes = cluster.api("", "nodes");
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mute"}});
+    nodes.create(None, &node).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    let node = nodes.get(None, "mute").await.unwrap();
+    assert!(has_taint(
+        &node,
+        "node.kubernetes.io/not-ready",
+        "NoSchedule"
+    ));
+    assert!(condition(&node, "Ready").is_none());
+    let node = until(&nodes, None, "mute", |n| {
+        n.is_some_and(|n| has_taint(n, "node.kubernetes.io/unreachable", "NoSchedule"))
+    })
+    .await
+    .unwrap();
+    let ready = condition(&node, "Ready").unwrap();
+    assert_eq!(ready["reason"], "NodeStatusNeverUpdated");
+    assert_eq!(ready["message"], "Kubelet never posted node status.");
+}
+
+#[tokio::test(start_paused = true)]
 async fn any_no_execute_taint_drives_off_what_does_not_tolerate_it() {
     let cluster = Cluster::start().await;
     cluster.node("a").await;
