@@ -55,6 +55,7 @@ pub(crate) struct Handler {
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) openapi: crate::openapi::OpenApi,
+    pub(crate) frames: Arc<crate::output::Frames>,
     side: Option<Arc<dyn SideRoutes>>,
     audit: Option<Arc<dyn AuditSink>>,
     in_flight: in_flight::InFlight,
@@ -80,6 +81,7 @@ impl Handler {
             openapi: crate::openapi::OpenApi::new(&registry),
             health,
             metrics: Arc::new(Metrics::new()),
+            frames: Arc::default(),
             side: builder.side,
             audit: builder.audit,
             in_flight: in_flight::InFlight::new(&builder.limits),
@@ -239,7 +241,8 @@ impl Handler {
         }
         drop(attributes);
         let live = Live::new(certificate, self.authenticator.gate(), self.drain.clone());
-        let context = RequestContext::new(user);
+        let agent = header(&request, &USER_AGENT);
+        let context = RequestContext::new(user).with_user_agent(&agent);
         record.context = context.clone();
         let timeout = match deadline(&query, self.limits.request) {
             Ok(timeout) => timeout,

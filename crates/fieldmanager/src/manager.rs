@@ -2,7 +2,7 @@
 // upstream: structured-merge-diff/merge/update.go, apimachinery/pkg/util/managedfields/internal
 
 use machinery::ObjectExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::conflict::{ApplyError, Conflict, print_manager};
 use crate::managed::{Entry, Managed, Operation};
@@ -14,6 +14,14 @@ use crate::walk::{self, WalkError};
 /// Most entries of updates; older ones become `ancient-changes`.
 // upstream: internal/managedfieldsupdater, capmanagers.go
 const MAX_UPDATE_MANAGERS: usize = 10;
+/// Who holds what an object had before its first apply, when nobody was noted.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+const KUBECTL: &str = "kubectl";
+const LAST_APPLIED: &[&str] = &[
+    "metadata",
+    "annotations",
+    "kubectl.kubernetes.io/last-applied-configuration",
+];
 const ANCIENT: &str = "ancient-changes";
 /// Fields that nobody manages.
 // upstream: internal/stripmeta.go
@@ -63,27 +71,33 @@ impl Context<'_> {
 }
 
 /// Notes an update (create, update, patch) of `live` to `new` in `new`'s managed fields. For a create `live`
-/// is the empty object. Nothing changes when nothing differs.
-// upstream: #Updater.Update
+/// is the empty object. Nothing changes when nothing differs; an object that has no managers gets none by an update.
+// upstream: #Updater.Update, managedfieldsupdater.go, skipnonapplied.go, fieldmanager.go#FieldManager.Update
 pub fn update(context: &Context<'_>, live: &Value, new: &mut Value) {
     // An empty list given by the client resets; otherwise what it gives counts, without it the live entries.
     let given = new
         .metadata()
         .and_then(|m| m.get("managedFields"))
         .and_then(Value::as_array);
-    let reset = given.is_some_and(|g| {
-        g.is_empty() || g.iter().all(|e| e.as_object().is_none_or(|m| m.is_empty()))
+    let reset = given.is_some_and(|g| match g.as_slice() {
+        [] => true,
+        [one] => one.as_object().is_none_or(Map::is_empty),
+        _ => false,
     });
-    let mut managed = match given {
-        Some(_) if reset => Managed::default(),
-        Some(_) => Managed::of(new),
-        None => Managed::of(live),
-    };
-    let before = if reset {
-        Value::Object(serde_json::Map::new())
-    } else {
-        bare(live)
-    };
+    let mut managed = Managed::default();
+    if !reset {
+        if given.is_some() && context.subresource.is_empty() {
+            managed = Managed::of(new);
+        }
+        if managed.0.is_empty() {
+            managed = Managed::of(live);
+        }
+    }
+    if managed.0.is_empty() && !live.uid().is_empty() {
+        managed.write(new);
+        return;
+    }
+    let before = bare(live);
     let after = bare(new);
     let ignored = Set::of_fields(context.reset);
     let comparison = walk::compare(&context.node, &before, &after);
@@ -92,24 +106,22 @@ pub fn update(context: &Context<'_>, live: &Value, new: &mut Value) {
         .union(&comparison.added)
         .recursive_difference(&ignored);
     let removed = comparison.removed.recursive_difference(&ignored);
-    let mine = context.entry(Operation::Update);
-    for entry in managed.0.iter_mut().filter(|e| !e.same(&mine)) {
+    for entry in &mut managed.0 {
         entry.fields = entry.fields.difference(&changed).difference(&removed);
     }
-    let stripped = Set::of_fields(&STRIPPED);
-    let old = managed
-        .0
-        .iter()
-        .find(|e| e.same(&mine))
-        .map(|e| e.fields.clone())
-        .unwrap_or_default();
-    let fields = old
-        .difference(&removed)
-        .union(&changed)
-        .difference(&stripped);
-    if fields != old {
-        managed.0.retain(|e| !e.same(&mine));
-        managed.0.push(Entry { fields, ..mine });
+    let taken = changed.difference(&Set::of_fields(&STRIPPED));
+    if !taken.is_empty() {
+        let mine = context.entry(Operation::Update);
+        match managed.0.iter_mut().find(|e| e.same(&mine)) {
+            Some(entry) => {
+                entry.fields = entry.fields.union(&taken);
+                entry.time = mine.time;
+            }
+            None => managed.0.push(Entry {
+                fields: taken,
+                ..mine
+            }),
+        }
     }
     cap(&mut managed);
     managed.write(new);
@@ -117,7 +129,7 @@ pub fn update(context: &Context<'_>, live: &Value, new: &mut Value) {
 
 /// Applies a configuration to `live` (the empty object to create one) and gives the object to be written,
 /// with its managed fields. `config` is as the client sent it, not defaulted.
-// upstream: #Updater.Apply
+// upstream: #Updater.Apply, skipnonapplied.go, lastappliedmanager.go, lastappliedupdater.go
 pub fn apply(
     context: &Context<'_>,
     live: &Value,
@@ -133,9 +145,14 @@ pub fn apply(
     let node = &context.node;
     let typed = |source: WalkError| ApplyError::Typed {
         object: format!(
-            "{}/{}; {}, Kind={}",
+            "{}/{}; {}{}, Kind={}",
             config.namespace(),
             config.name(),
+            if config.api_version().contains('/') {
+                ""
+            } else {
+                "/"
+            },
             config.api_version(),
             config.kind()
         ),
@@ -150,6 +167,14 @@ pub fn apply(
         .recursive_difference(&ignored);
     let merged = walk::merge(node, &before, config).map_err(typed)?;
     let mine = context.entry(Operation::Apply);
+    if managed.0.is_empty() && !live.uid().is_empty() {
+        let fields = walk::field_set(node, &before, true).unwrap_or_default();
+        managed.0.push(Entry {
+            manager: BEFORE_FIRST_APPLY.to_owned(),
+            fields: fields.recursive_difference(&ignored).difference(&stripped),
+            ..context.entry(Operation::Update)
+        });
+    }
     let last = managed.0.iter().find(|e| e.same(&mine)).cloned();
     managed.0.retain(|e| !e.same(&mine));
 
@@ -171,7 +196,12 @@ pub fn apply(
         .recursive_difference(&ignored);
     let removed = comparison.removed.recursive_difference(&ignored);
     if !force {
-        let conflicts = conflicts(&managed, &changed);
+        // What `kubectl apply` had set by itself, and is so still, its server-side apply takes over.
+        let mut disputed = changed.clone();
+        if context.manager == KUBECTL {
+            disputed = disputed.difference(&last_applied(node, &before));
+        }
+        let conflicts = conflicts(&managed, &disputed);
         if !conflicts.is_empty() {
             return Err(ApplyError::Conflicts(conflicts));
         }
@@ -191,8 +221,32 @@ pub fn apply(
         ..mine
     });
     let mut out = merged;
+    if context.manager == KUBECTL && out.at(LAST_APPLIED).is_some() {
+        let mut text = bare(config);
+        text.remove_at(LAST_APPLIED);
+        text.sort_all_objects();
+        out.set_at(LAST_APPLIED, format!("{text}\n").into());
+    }
     managed.write(&mut out);
     Ok(out)
+}
+
+/// The fields that client-side apply has set, as its annotation tells, and that are as it set them.
+// upstream: lastappliedmanager.go#allowedConflictsFromLastApplied
+fn last_applied(node: &Node<'_>, live: &Value) -> Set {
+    let Some(applied) = live
+        .at(LAST_APPLIED)
+        .and_then(Value::as_str)
+        .and_then(|text| serde_json::from_str::<Value>(text).ok())
+    else {
+        return Set::default();
+    };
+    let fields = walk::field_set(node, &applied, true).unwrap_or_default();
+    let comparison = walk::compare(node, &applied, live);
+    fields
+        .difference(&comparison.modified)
+        .difference(&comparison.added)
+        .difference(&comparison.removed)
 }
 
 /// Removes what the manager had applied before and does no more, unless somebody owns it.

@@ -76,6 +76,12 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Whether the type is a struct that has no such field.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.structure()
+            .is_some_and(|ty| !ty.fields.is_empty() && ty.field(name).is_none())
+    }
+
     fn structure(&self) -> Option<&'static Type> {
         match self {
             Self::Struct(ty) => Some(ty),

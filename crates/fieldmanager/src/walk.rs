@@ -19,6 +19,12 @@ use crate::path::PathElement;
 /// A value that can't be walked as its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalkError {
+    /// A field that the type hasn't.
+    #[error("{path}: field not declared in schema")]
+    Undeclared {
+        /// Path of the field.
+        path: String,
+    },
     /// A keyed list's entry lacks a key.
     #[error(
         "{path}: element {index}: associative list with keys has an element that omits key field {} (and doesn't have default value)",

@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+/// Length of a manager's name in bytes.
+///
+/// upstream: apimachinery/pkg/apis/meta/v1/validation/validation.go#FieldManagerMaxLength
+const MAX_MANAGER: usize = 128;
+
 /// An authenticated user.
 ///
 /// upstream: staging/src/k8s.io/apiserver/pkg/authentication/user#Info
@@ -66,6 +71,7 @@ impl UserInfo {
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext {
     user: Arc<UserInfo>,
+    user_agent: Arc<str>,
     warnings: Arc<Mutex<Vec<String>>>,
     duplicate_fields: Arc<Mutex<Vec<String>>>,
 }
@@ -87,6 +93,44 @@ impl RequestContext {
     /// The user.
     pub fn user(&self) -> &UserInfo {
         &self.user
+    }
+
+    /// With the request's `User-Agent`, by which its writes are known when they name no `fieldManager`.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: &str) -> Self {
+        self.user_agent = user_agent.into();
+        self
+    }
+
+    /// The manager of the fields that this request writes: the one it names, or the user agent's first word. What runs
+    /// inside the server is known by the name of the upstream component that does the same.
+    ///
+    /// upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go#managerOrUserAgent
+    pub(crate) fn manager(&self, named: &str) -> String {
+        if !named.is_empty() {
+            return named.to_owned();
+        }
+        let first = self.user_agent.split('/').next().unwrap_or_default();
+        let mut out = String::with_capacity(first.len());
+        for c in first.chars().filter(|c| !c.is_control()) {
+            if out.len() + c.len_utf8() > MAX_MANAGER {
+                break;
+            }
+            out.push(c);
+        }
+        if !out.is_empty() {
+            return out;
+        }
+        match self.user.name.as_str() {
+            "system:apiserver" => "kube-apiserver",
+            "system:kube-scheduler" => "kube-scheduler",
+            "system:kube-controller-manager" => "kube-controller-manager",
+            name if name.starts_with("system:serviceaccount:kube-system:") => {
+                "kube-controller-manager"
+            }
+            _ => "unknown",
+        }
+        .to_owned()
     }
 
     /// Adds a warning, once.

@@ -10,6 +10,7 @@ pub(crate) mod delete_collection;
 mod finalizers;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod managed;
 pub(crate) mod patch;
 mod subresource;
 pub(crate) mod update;

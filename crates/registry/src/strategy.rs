@@ -196,6 +196,19 @@ pub trait Strategy: Send + Sync + 'static {
         false
     }
 
+    /// Fields that a write through an endpoint (empty: the main one) leaves as they are, whoever names them; nobody gets to
+    /// manage them by it.
+    ///
+    /// upstream: registry/rest/rest.go#ResetFieldsStrategy
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static str] {
+        match subresource {
+            _ if !self.has_status() => &[],
+            "" | "scale" => &["status"],
+            "status" => &["spec"],
+            _ => &[],
+        }
+    }
+
     /// Restores what an updating subresource other than `status` may not change; false when it isn't served.
     fn prepare_for_subresource(
         &self,

@@ -26,6 +26,9 @@ fn walk(
         (Relation::Map, Value::Object(map)) => {
             for (name, value) in map {
                 let below = format!("{path}.{name}");
+                if !lenient && node.lacks(name) {
+                    return Err(WalkError::Undeclared { path: below });
+                }
                 let (member, children) = walk(&node.child(name), value, &below, lenient)?;
                 let empty =
                     value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);

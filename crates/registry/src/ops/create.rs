@@ -10,7 +10,7 @@ use crate::context::RequestContext;
 use crate::decode::Source;
 use crate::object::Answer;
 use crate::ops::commit::{self, Outcome, Write};
-use crate::ops::{get, subresource, write};
+use crate::ops::{get, managed, subresource, write};
 use crate::options::CreateOptions;
 use crate::registry::Registry;
 use crate::stored::Draft;
@@ -53,10 +53,12 @@ pub(crate) async fn create(
     write::match_name(target, &mut object)?;
     write::match_namespace(target, &mut object)?;
     write::normalise_managed_fields(&mut object);
+    write::dedup_owners(context, &mut object);
+    managed::track(context, target, "", options, None, &mut object);
     create_object(registry, context, target, object, options).await
 }
 
-/// Creates a decoded object in storage form.
+/// Creates a decoded object in storage form, whose managed fields are noted.
 pub(crate) async fn create_object(
     registry: &Registry,
     context: &RequestContext,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::context::RequestContext;
 use crate::decode::{Source, apply_patch, checked};
 use crate::object::Answer;
+use crate::ops::managed::Configuration;
 use crate::ops::update::{self, Change};
 use crate::ops::{get, subresource, write};
 use crate::options::{Patch, PatchOptions, UpdateOptions};
@@ -22,13 +23,23 @@ pub(crate) async fn patch(
     options: &PatchOptions,
 ) -> Result<Answer, Status> {
     get::warn(context, &target.resource);
-    if matches!(patch, Patch::Apply(_)) {
-        // Server-side apply is not served yet; clients fall back on this answer.
-        return Err(Status::unsupported_media_type(&[
-            "application/json-patch+json",
-            "application/merge-patch+json",
-            "application/strategic-merge-patch+json",
-        ]));
+    if let Patch::Apply(body) = patch {
+        if !body.is_object() {
+            return Err(Status::bad_request(
+                "error decoding YAML: the configuration is not an object",
+            ));
+        }
+        let configuration = Configuration {
+            body,
+            force: options.force,
+        };
+        if target.subresource == "scale" {
+            let options = &options.write;
+            return subresource::scale::apply(registry, context, target, configuration, options)
+                .await;
+        }
+        let change = Change::Apply(configuration);
+        return update::change(registry, context, target, change, &options.write).await;
     }
     let patch = checked(patch)?;
     if target.subresource == "scale" {

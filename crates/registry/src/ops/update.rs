@@ -16,6 +16,7 @@ use crate::decode::Source;
 use crate::meta;
 use crate::object::{Answer, Object};
 use crate::ops::commit::{self, Outcome, Write};
+use crate::ops::managed::{self, Configuration};
 use crate::ops::{create, finalizers, get, patch, subresource, write};
 use crate::options::UpdateOptions;
 use crate::registry::Registry;
@@ -27,8 +28,24 @@ use crate::value::copy_member;
 pub(crate) enum Change {
     /// This object takes its place.
     Replace(Value),
+    /// This object takes its place; only its scale differs, through that subresource.
+    Scale(Value),
     /// It is patched.
     Patch(machinery::patch::Patch),
+    /// A configuration is applied to it.
+    Apply(Configuration),
+    /// The same through `scale`; the configuration is the object's.
+    ApplyScale(Configuration),
+}
+
+impl Change {
+    /// The subresource that the change's manager is noted with.
+    fn subresource<'a>(&self, target: &'a Target) -> &'a str {
+        match self {
+            Change::Scale(_) | Change::ApplyScale(_) => "scale",
+            _ => &target.subresource,
+        }
+    }
 }
 
 pub(crate) async fn update(
@@ -67,7 +84,20 @@ pub(crate) async fn change(
     let mut current = commit::read(registry, &key);
     loop {
         let Some(entry) = current else {
-            return absent(registry, context, target, change, options).await;
+            match absent(registry, context, target, &change, options).await {
+                // It came to be meanwhile.
+                Err(status)
+                    if matches!(change, Change::Apply(_))
+                        && status.is(machinery::Reason::AlreadyExists) =>
+                {
+                    current = commit::read(registry, &key);
+                    if current.is_none() {
+                        return Err(status);
+                    }
+                    continue;
+                }
+                answered => return answered,
+            }
         };
         let mut old = entry.value.value();
         resource.strategy.default(&mut old);
@@ -113,7 +143,7 @@ async fn absent(
     registry: &Registry,
     context: &RequestContext,
     target: &Target,
-    change: Change,
+    change: &Change,
     options: &UpdateOptions,
 ) -> Result<Answer, Status> {
     match change {
@@ -121,6 +151,32 @@ async fn absent(
             if target.subresource.is_empty()
                 && target.resource.strategy.allow_create_on_update() =>
         {
+            let mut object = object.clone();
+            write::dedup_owners(context, &mut object);
+            managed::track(context, target, "", options, None, &mut object);
+            create::create_object(registry, context, target, object, options).await
+        }
+        Change::Apply(configuration) if target.subresource.is_empty() => {
+            let uid = configuration.body.uid();
+            if !uid.is_empty() {
+                return Err(Status::conflict(
+                    &target.resource.group_resource(),
+                    &target.name,
+                    format_args!(
+                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                    ),
+                ));
+            }
+            let made = managed::apply(context, target, "", options, None, configuration)?;
+            let mut object = write::body(
+                context,
+                target,
+                made,
+                options.field_validation,
+                Source::Patched,
+            )?;
+            write::match_name(target, &mut object)?;
+            write::match_namespace(target, &mut object)?;
             create::create_object(registry, context, target, object, options).await
         }
         _ => Err(Status::not_found(
@@ -142,7 +198,7 @@ async fn next(
     let resource = &target.resource;
     let strategy = &resource.strategy;
     let mut object = match change {
-        Change::Replace(object) => {
+        Change::Replace(object) | Change::Scale(object) => {
             let wanted = object.uid();
             if !wanted.is_empty() && wanted != old.uid() {
                 return Err(uid_mismatch(target, wanted, old.uid()));
@@ -150,8 +206,44 @@ async fn next(
             object.clone()
         }
         Change::Patch(patch) => patch::apply(context, target, patch, old, options)?,
+        Change::Apply(configuration) | Change::ApplyScale(configuration) => {
+            let subresource = change.subresource(target);
+            let made = managed::apply(
+                context,
+                target,
+                subresource,
+                options,
+                Some(old),
+                configuration,
+            )?;
+            let mut object = write::body(
+                context,
+                target,
+                made,
+                options.field_validation,
+                Source::Patched,
+            )?;
+            write::match_name(target, &mut object)?;
+            write::match_namespace(target, &mut object)?;
+            if object.uid() != old.uid() {
+                return Err(uid_mismatch(target, object.uid(), old.uid()));
+            }
+            object
+        }
     };
     write::dedup_owners(context, &mut object);
+    if !matches!(change, Change::Apply(_) | Change::ApplyScale(_)) {
+        let subresource = change.subresource(target);
+        managed::track(
+            context,
+            target,
+            subresource,
+            options,
+            Some(old),
+            &mut object,
+        );
+    }
+    let managers = managed::of(&object);
     {
         let attributes = write::attributes(
             context,
@@ -189,6 +281,7 @@ async fn next(
         _ => subresource::prepare(target, &surroundings, &mut object, old)?,
     }
     meta::keep_system_fields(&mut object, old);
+    managed::set(&mut object, managers);
     let mut errors = meta::validate_update(&object, old, resource);
     errors.extend(match target.subresource.as_str() {
         "" => strategy.validate_update(&surroundings, &object, old),
@@ -216,6 +309,7 @@ async fn next(
         .validate(registry, &attributes, Some(&object))
         .await?;
     crate::decode::complete(&mut object);
+    managed::ignore_times(&mut object, old);
     let unchanged = object == *old;
     Ok((object, unchanged))
 }

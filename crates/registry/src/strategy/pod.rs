@@ -122,6 +122,18 @@ impl Strategy for Pod {
         }
     }
 
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static str] {
+        match subresource {
+            "" => &["status"],
+            "status" => &[
+                "spec",
+                "metadata.deletionTimestamp",
+                "metadata.ownerReferences",
+            ],
+            _ => &[],
+        }
+    }
+
     fn validate_status_update(
         &self,
         _context: &StrategyContext<'_>,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::context::RequestContext;
 use crate::object::{Answer, Object};
+use crate::ops::managed::Configuration;
 use crate::ops::update::{self, Change};
 use crate::options::UpdateOptions;
 use crate::registry::Registry;
@@ -89,6 +90,42 @@ pub(crate) async fn patch(
     .await
 }
 
+/// Applies a configuration of the scale: who does so manages the object's replicas.
+///
+/// upstream: apimachinery/pkg/util/managedfields/scalehandler.go
+pub(crate) async fn apply(
+    registry: &Registry,
+    context: &RequestContext,
+    target: &Target,
+    mut configuration: Configuration,
+    options: &UpdateOptions,
+) -> Result<Answer, Status> {
+    let scale = &configuration.body;
+    validate(scale, target)?;
+    let mut metadata = Map::new();
+    for name in ["name", "namespace", "resourceVersion", "uid"] {
+        if let Some(value) = scale.at(&["metadata", name]) {
+            metadata.insert(name.to_owned(), value.clone());
+        }
+    }
+    let mut object = json!({"apiVersion": target.resource.api_version(), "kind": target.resource.kind, "metadata": metadata});
+    if let Some(replicas) = scale.at(&["spec", "replicas"]) {
+        object.set_at(&["spec"], json!({"replicas": replicas}));
+    }
+    configuration.body = object;
+    let main = Target {
+        subresource: String::new(),
+        ..target.clone()
+    };
+    let change = Change::ApplyScale(configuration);
+    let answer = update::change(registry, context, &main, change, options).await?;
+    let object = answer.object().map(Object::value).unwrap_or_default();
+    Ok(Answer::ok(Object::of_value(&scale_of(
+        &target.resource,
+        &object,
+    ))))
+}
+
 /// Sets the replicas of the object by what `make` makes of its scale; again when the object has changed meanwhile, unless
 /// the scale names a resourceVersion.
 async fn write(
@@ -129,7 +166,7 @@ async fn write(
             .unwrap_or_default();
         object.set_at(&["spec", "replicas"], replicas.into());
         let conditional = !version.is_empty();
-        match update::change(registry, context, &main, Change::Replace(object), options).await {
+        match update::change(registry, context, &main, Change::Scale(object), options).await {
             Ok(answer) => {
                 let object = answer.object().map(Object::value).unwrap_or_default();
                 return Ok(Answer::ok(Object::of_value(&scale_of(

@@ -100,6 +100,13 @@ impl Strategy for Deployment {
     }
 
     /// upstream: strategy.go#deploymentStatusStrategy.PrepareForUpdate
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static str] {
+        match subresource {
+            "status" => &["spec", "metadata.labels"],
+            _ => &["status"],
+        }
+    }
+
     fn prepare_for_status_update(
         &self,
         _context: &StrategyContext<'_>,
