@@ -3,6 +3,7 @@
 //! upstream: pkg/printers/internalversion/printers.go
 
 mod cluster;
+mod descriptions;
 mod network;
 mod node;
 mod pod;
@@ -27,8 +28,6 @@ pub struct Column {
     pub format: &'static str,
     /// 0 is always shown, 1 only in wide output.
     pub priority: i32,
-    /// What it shows.
-    pub description: &'static str,
 }
 
 /// A row: one cell per column, and conditions (`Completed` for pods that have ended).
@@ -51,7 +50,6 @@ const NAME: Column = Column {
     kind: "string",
     format: "name",
     priority: 0,
-    description: "",
 };
 const AGE: Column = text("Age");
 
@@ -62,7 +60,6 @@ const fn text(name: &'static str) -> Column {
         kind: "string",
         format: "",
         priority: 0,
-        description: "",
     }
 }
 
@@ -140,7 +137,7 @@ pub fn row(resource: &Resource, object: &Value, now: Timestamp) -> Row {
 pub fn column_definitions(resource: &Resource) -> Value {
     columns(resource)
         .iter()
-        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": c.description, "priority": c.priority}))
+        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": descriptions::of(&resource.kind, c.name), "priority": c.priority}))
         .collect::<Vec<_>>()
         .into()
 }
