@@ -5,7 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod dcap;
+pub(crate) mod nitro;
+pub(crate) mod sgx;
 pub mod simulated;
+pub(crate) mod snp;
+pub(crate) mod tdx;
+pub(crate) mod tpm;
 
 /// A kind of trusted execution environment.
 ///

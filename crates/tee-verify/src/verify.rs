@@ -2,59 +2,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::kind::simulated;
-use crate::{Binding, Claims, Evidence, Kind, Measurement, Policy};
-
-/// What verification needs besides the evidence: certificates, revocation lists and TCB information that
-/// vendors publish. `simulated` needs none; the kinds that do bring their own fields.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Collateral {}
-
-/// Which check failed. In the order in which they are made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// The policy doesn't name this kind (or is for production, and the kind is simulated).
-    #[error("evidence of kind {0} is not accepted by the policy")]
-    KindNotAllowed(Kind),
-    /// This build has no verifier for the kind.
-    #[error("evidence of kind {0} cannot be verified by this version")]
-    Unsupported(Kind),
-    /// The body doesn't parse, or not completely.
-    #[error("malformed {0} evidence")]
-    Malformed(Kind),
-    /// The chain of certificates doesn't end at the vendor's root.
-    #[error("{0} evidence is not certified by the root of its kind")]
-    Root(Kind),
-    /// The report's signature doesn't verify.
-    #[error("the signature of the {0} evidence does not verify")]
-    Signature(Kind),
-    /// A debug mode: what it computes can be read from outside.
-    #[error("the instance runs in debug mode")]
-    Debug,
-    /// Made for another key, connection, cluster or nonce: relayed, replayed or stale.
-    #[error("the evidence is bound to another connection, key or nonce")]
-    Binding,
-    /// The hardware's time is ahead of ours.
-    #[error("the evidence is from the future")]
-    FromFuture,
-    /// Made too long ago.
-    #[error("the evidence is older than the policy allows")]
-    Stale,
-    /// Genuine, but not code that the policy lists.
-    #[error("measurement {measurement} ({kind}) is not on the allow-list")]
-    MeasurementNotAllowed {
-        /// The kind of the evidence.
-        kind: Kind,
-        /// What runs.
-        measurement: Measurement,
-    },
-}
+use crate::kind::{nitro, sgx, simulated, snp, tdx, tpm};
+use crate::{Binding, Claims, Collateral, Evidence, Kind, Policy, VerifyError};
 
 /// Verifies `evidence` at time `now` against the policy and the binding that the caller computed itself.
+///
+/// The time and memory that it takes are bounded, whatever the evidence and the collateral are.
 pub fn verify(
     evidence: &Evidence,
-    _collateral: &Collateral,
+    collateral: &Collateral,
     policy: &Policy,
     now: SystemTime,
     expected: &Binding,
@@ -63,26 +19,11 @@ pub fn verify(
     if !policy.allows_kind(kind) {
         return Err(VerifyError::KindNotAllowed(kind));
     }
-    let claims = match kind {
-        Kind::Simulated => simulated::claims(evidence.body())?,
-        Kind::Nitro | Kind::Sgx | Kind::Tdx | Kind::Snp | Kind::Tpm => {
-            return Err(VerifyError::Unsupported(kind));
-        }
-    };
-    if claims.debug {
-        return Err(VerifyError::Debug);
-    }
-    if claims.binding != *expected {
+    let claims = authenticate(evidence, collateral, policy, now)?;
+    if claims.binding().as_ref() != Some(expected) {
         return Err(VerifyError::Binding);
     }
-    let issued = UNIX_EPOCH
-        .checked_add(Duration::from_millis(claims.issued_at_ms))
-        .ok_or(VerifyError::FromFuture)?;
-    match now.duration_since(issued) {
-        Ok(age) if age > policy.max_age => return Err(VerifyError::Stale),
-        Err(ahead) if ahead.duration() > policy.max_skew => return Err(VerifyError::FromFuture),
-        Ok(_) | Err(_) => {}
-    }
+    check_age(&claims, now, Some(policy.max_age), policy.max_skew)?;
     if !policy.allows(kind, &claims.measurement) {
         return Err(VerifyError::MeasurementNotAllowed {
             kind,
@@ -92,6 +33,63 @@ pub fn verify(
     Ok(claims)
 }
 
+/// Everything but what only the caller knows: binding, age and allow-list. No debug mode passes.
+pub(crate) fn authenticate(
+    evidence: &Evidence,
+    collateral: &Collateral,
+    policy: &Policy,
+    now: SystemTime,
+) -> Result<Claims, VerifyError> {
+    let kind = evidence.kind;
+    if policy.refuses_kind(kind) {
+        return Err(VerifyError::KindNotAllowed(kind));
+    }
+    if collateral.is_excessive() {
+        return Err(VerifyError::Collateral {
+            kind,
+            what: "too many certificates, keys or lists",
+        });
+    }
+    let seconds = now
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .unwrap_or(i64::MIN);
+    let body = evidence.body();
+    let claims = match kind {
+        Kind::Simulated => simulated::claims(body)?,
+        Kind::Nitro => nitro::claims(body, policy, seconds)?,
+        Kind::Snp => snp::claims(body, collateral, policy, seconds)?,
+        Kind::Sgx => sgx::claims(body, collateral, policy, seconds)?,
+        Kind::Tdx => tdx::claims(body, collateral, policy, seconds)?,
+        Kind::Tpm => tpm::claims(body, collateral, policy, seconds)?,
+    };
+    if claims.debug {
+        return Err(VerifyError::Debug);
+    }
+    Ok(claims)
+}
+
+/// Whether the time that the hardware says, if it says one, is near enough to `now`.
+pub(crate) fn check_age(
+    claims: &Claims,
+    now: SystemTime,
+    max_age: Option<Duration>,
+    max_skew: Duration,
+) -> Result<(), VerifyError> {
+    let Some(issued) = claims.issued_at_ms else {
+        return Ok(());
+    };
+    let issued = UNIX_EPOCH
+        .checked_add(Duration::from_millis(issued))
+        .ok_or(VerifyError::FromFuture)?;
+    match now.duration_since(issued) {
+        Ok(age) if max_age.is_some_and(|most| age > most) => Err(VerifyError::Stale),
+        Err(ahead) if ahead.duration() > max_skew => Err(VerifyError::FromFuture),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
@@ -99,6 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Measurement;
 
     const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -172,7 +171,7 @@ mod tests {
                 now(),
                 &Binding([1; 32]),
             );
-            assert_eq!(got, Err(VerifyError::Unsupported(kind)));
+            assert_eq!(got, Err(VerifyError::Malformed(kind)));
         }
     }
 

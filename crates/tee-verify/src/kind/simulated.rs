@@ -13,7 +13,7 @@
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
-use crate::{Binding, Claims, Kind, Measurement, VerifyError};
+use crate::{Claims, Details, Kind, Measurement, VerifyError};
 
 /// The root's private seed. Public on purpose, see the module's text.
 pub const ROOT_SEED: [u8; 32] = *b"k3s-daas simulated root: PUBLIC!";
@@ -73,6 +73,11 @@ fn fields(body: &[u8]) -> Option<Fields<'_>> {
     })
 }
 
+/// The time that a body claims, not verified.
+pub(crate) fn claimed_time_ms(body: &[u8]) -> Option<u64> {
+    fields(body).map(|fields| fields.issued_at_ms)
+}
+
 /// Checks the signatures and reads the claims; what they are worth is the policy's business.
 pub(crate) fn claims(body: &[u8]) -> Result<Claims, VerifyError> {
     let malformed = || VerifyError::Malformed(Kind::Simulated);
@@ -91,8 +96,9 @@ pub(crate) fn claims(body: &[u8]) -> Result<Claims, VerifyError> {
         hardware_rooted: false,
         debug: false,
         measurement: Measurement::from_bytes(fields.measurement).map_err(|_| malformed())?,
-        binding: Binding(fields.binding.try_into().map_err(|_| malformed())?),
-        issued_at_ms: fields.issued_at_ms,
+        report_data: fields.binding.to_vec(),
+        issued_at_ms: Some(fields.issued_at_ms),
         device: device.to_vec(),
+        details: Details::Simulated {},
     })
 }
