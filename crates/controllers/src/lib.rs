@@ -12,6 +12,8 @@ mod claim;
 mod clock;
 mod deployment;
 mod disruption;
+mod endpoint_slice;
+mod endpoints;
 mod expectations;
 mod garbage_collector;
 mod meta;
@@ -24,6 +26,7 @@ mod pod_gc;
 mod recorder;
 mod replica_set;
 mod root_ca;
+mod service;
 mod service_account;
 mod setup;
 mod taint_eviction;
@@ -85,6 +88,8 @@ pub async fn run_with_clock(
     node_lifecycle::start(&mut setup)?;
     taint_eviction::start(&mut setup)?;
     pod_gc::start(&mut setup)?;
+    endpoint_slice::start(&mut setup)?;
+    endpoints::start(&mut setup)?;
     setup.run().await;
     Ok(())
 }

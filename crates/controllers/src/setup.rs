@@ -143,7 +143,6 @@ impl Setup {
     }
 
     /// An informer that one controller has for itself. Started with the shared ones.
-    #[allow(dead_code)]
     pub(crate) fn follow<T>(&mut self, informer: Informer<T>)
     where
         T: Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned + Send + Sync + 'static,

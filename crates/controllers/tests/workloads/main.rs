@@ -14,3 +14,4 @@ mod deployments;
 mod harness;
 mod namespaces;
 mod replica_sets;
+mod services;
