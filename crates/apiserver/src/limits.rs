@@ -21,6 +21,14 @@ pub struct Limits {
     pub writes_in_flight: usize,
     /// HTTP/2 streams per connection. Default 250.
     pub streams: u32,
+    /// How often an HTTP/2 connection is pinged, and how long a TCP connection is at rest before it is probed.
+    /// Default 30 s.
+    pub ping: Duration,
+    /// How long an HTTP/2 ping may be unanswered; then the connection is closed. Default 20 s.
+    pub pong: Duration,
+    /// How long a peer may leave data or probes unacknowledged, or its window closed, before its TCP connection is
+    /// closed. Default 2 min.
+    pub unacknowledged: Duration,
     /// How long open requests may go on after shutdown began. Default 10 s.
     pub drain: Duration,
     /// The least time after which a watch without `timeoutSeconds` is ended; the real one is random
@@ -45,6 +53,9 @@ impl Default for Limits {
             reads_in_flight: 400,
             writes_in_flight: 200,
             streams: 250,
+            ping: Duration::from_secs(30),
+            pong: Duration::from_secs(20),
+            unacknowledged: Duration::from_secs(120),
             drain: Duration::from_secs(10),
             min_watch: Duration::from_secs(1800),
             bookmark: Duration::from_secs(60),

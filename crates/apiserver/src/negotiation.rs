@@ -11,7 +11,7 @@ use machinery::{Reason, Status, status};
 pub(crate) use accept::{Clause, clauses};
 
 /// How bytes are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
     Json,
     Yaml,

@@ -1,7 +1,10 @@
 //! Objects, lists and events in the form and encoding that was negotiated.
 
+mod frames;
 mod gzip;
 mod table;
+
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
@@ -16,6 +19,8 @@ use crate::chain::ApiRequest;
 use crate::encoding;
 use crate::negotiation::{Encoding, Form, Negotiated};
 use crate::respond::{self, Reply};
+pub(crate) use frames::Frames;
+use frames::Shape;
 use table::{IncludeObject, Printer};
 
 /// Frames of a list that is not sent whole.
@@ -322,12 +327,13 @@ impl ApiRequest {
     }
 }
 
-/// Turns events into frames.
+/// Turns events into frames. Frames of stored objects are shared by all watchers.
 pub(crate) struct WatchEncoder {
     form: Form,
     encoding: Encoding,
-    printer: Option<Printer>,
+    printer: Printer,
     columns_sent: bool,
+    frames: Arc<Frames>,
 }
 
 impl WatchEncoder {
@@ -342,46 +348,79 @@ impl WatchEncoder {
                 "application/vnd.kubernetes.protobuf;stream=watch",
             ]));
         }
-        let printer = match negotiated.form {
-            Form::Table => Some(Printer::new(request, target)?),
-            _ => None,
-        };
-        Ok(Self {
-            form: negotiated.form,
-            encoding: negotiated.encoding,
-            printer,
-            columns_sent: false,
-        })
+        let mut encoder = Self::of(
+            negotiated.form,
+            negotiated.encoding,
+            target.resource.clone(),
+            &request.handler.frames,
+        );
+        if negotiated.form == Form::Table {
+            encoder.printer = Printer::new(request, target)?;
+        }
+        Ok(encoder)
     }
 
-    /// One frame. An event that cannot be encoded becomes an ERROR event: a client must not miss it unseen.
-    pub(crate) fn frame(&mut self, event: &WatchEvent) -> Bytes {
-        match self.try_frame(event) {
-            Ok(frame) => frame,
-            Err(status) => {
-                tracing::error!(%status, "a watch event cannot be encoded");
-                WatchEvent::Error(status).to_json_frame()
-            }
+    fn of(form: Form, encoding: Encoding, resource: Arc<Resource>, frames: &Arc<Frames>) -> Self {
+        Self {
+            form,
+            encoding,
+            printer: Printer::of(resource, IncludeObject::Metadata),
+            columns_sent: false,
+            frames: frames.clone(),
         }
     }
 
-    fn try_frame(&mut self, event: &WatchEvent) -> Result<Bytes, Status> {
-        let json_object = match (self.form, event.object()) {
-            (Form::Object, _) | (_, None) => None,
-            (Form::Metadata, Some(object)) => Some(metadata_of(object.json())?),
-            (Form::Table, Some(object)) => {
-                let printer = self
-                    .printer
-                    .as_ref()
-                    .ok_or_else(|| Status::internal("no printer"))?;
+    /// One frame; `now` is what ages in tables are counted to. An event that cannot be encoded becomes an ERROR
+    /// event: a client must not miss it unseen.
+    pub(crate) fn frame(&mut self, event: &WatchEvent, now: jiff::Timestamp) -> Bytes {
+        let shape = match self.form {
+            Form::Object => Shape::Object,
+            Form::Metadata => Shape::Metadata,
+            Form::Table => {
                 let columns = !self.columns_sent;
-                self.columns_sent = true;
+                self.columns_sent |= event.object().is_some();
+                Shape::Table {
+                    include: self.printer.include(),
+                    columns,
+                    second: now.as_second(),
+                }
+            }
+        };
+        let encode = || self.encoded(event, shape, now);
+        match event.object().and_then(Object::stored) {
+            Some(record) => self
+                .frames
+                .shared(record, event.kind(), shape, self.encoding, encode),
+            None => encode(),
+        }
+    }
+
+    fn encoded(&self, event: &WatchEvent, shape: Shape, now: jiff::Timestamp) -> Bytes {
+        self.try_encode(event, shape, now).unwrap_or_else(|status| {
+            tracing::error!(%status, "a watch event cannot be encoded");
+            let error = WatchEvent::Error(status);
+            self.try_encode(&error, shape, now)
+                .unwrap_or_else(|_| error.to_json_frame())
+        })
+    }
+
+    fn try_encode(
+        &self,
+        event: &WatchEvent,
+        shape: Shape,
+        now: jiff::Timestamp,
+    ) -> Result<Bytes, Status> {
+        let json_object = match (shape, event.object()) {
+            (Shape::Object, _) | (_, None) => None,
+            (Shape::Metadata, Some(object)) => Some(metadata_of(object.json())?),
+            (Shape::Table { columns, .. }, Some(object)) => {
                 let version = version_of(object);
                 let meta = ListMeta {
                     resource_version: &version,
                     ..ListMeta::default()
                 };
-                Some(printer.table_of(std::slice::from_ref(object), &meta, columns)?)
+                let objects = std::slice::from_ref(object);
+                Some(self.printer.table_of(objects, &meta, columns, now)?)
             }
         };
         if self.encoding == Encoding::Protobuf {

@@ -115,7 +115,10 @@ async fn body(request: &mut ApiRequest, kind: (&str, &str)) -> Result<(Value, Ne
         FieldValidation::Strict if decoded.unknown.is_empty() => {}
         FieldValidation::Strict => return Err(refuse(typed::strict_error(&[], &decoded.unknown))),
     }
-    Ok((decoded.value, negotiated))
+    let mut value = decoded.value;
+    let gvk = machinery::Gvk::new(group, version, kind.1);
+    registry::note_manager(&request.context, &gvk, &options, &mut value);
+    Ok((value, negotiated))
 }
 
 /// 201 with a virtual object.

@@ -19,3 +19,5 @@ mod node;
 mod openapi;
 #[path = "server/routes.rs"]
 mod routes;
+#[path = "server/watchers.rs"]
+mod watchers;

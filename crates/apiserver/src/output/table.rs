@@ -12,7 +12,7 @@ use super::{ListMeta, include, metadata_of};
 use crate::chain::ApiRequest;
 
 /// What of each object goes into its row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum IncludeObject {
     None,
     Metadata,
@@ -27,25 +27,30 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(request: &ApiRequest, target: &Target) -> Result<Self, Status> {
-        Ok(Self {
-            resource: target.resource.clone(),
-            include: include(request)?,
-        })
+        Ok(Self::of(target.resource.clone(), include(request)?))
+    }
+
+    pub(super) fn of(resource: Arc<Resource>, include: IncludeObject) -> Self {
+        Self { resource, include }
+    }
+
+    pub(super) fn include(&self) -> IncludeObject {
+        self.include
     }
 
     /// A Table with its columns.
     pub(super) fn table(&self, objects: &[Object], meta: &ListMeta<'_>) -> Result<Bytes, Status> {
-        self.table_of(objects, meta, true)
+        self.table_of(objects, meta, true, jiff::Timestamp::now())
     }
 
-    /// A Table; the events of a watch after the first leave the columns out.
+    /// A Table with ages at `now`; the events of a watch after the first leave the columns out.
     pub(super) fn table_of(
         &self,
         objects: &[Object],
         meta: &ListMeta<'_>,
         columns: bool,
+        now: jiff::Timestamp,
     ) -> Result<Bytes, Status> {
-        let now = jiff::Timestamp::now();
         let mut out = BytesMut::with_capacity(1024 + objects.len() * 512);
         out.put_slice(b"{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
         out.put_slice(meta.json().as_bytes());
@@ -56,7 +61,8 @@ impl Printer {
             Value::Array(Vec::new())
         };
         put(&mut out, &definitions)?;
-        out.put_slice(b",\"rows\":[");
+        let null = objects.is_empty() && printers::is_default(&self.resource);
+        out.put_slice(if null { b",\"rows\":" } else { b",\"rows\":[" });
         for (i, object) in objects.iter().enumerate() {
             if i > 0 {
                 out.put_u8(b',');
@@ -81,7 +87,11 @@ impl Printer {
             }
             out.put_u8(b'}');
         }
-        out.put_slice(b"]}");
+        if null {
+            out.put_slice(b"null}");
+        } else {
+            out.put_slice(b"]}");
+        }
         Ok(out.freeze())
     }
 }

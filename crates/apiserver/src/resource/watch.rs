@@ -79,6 +79,6 @@ async fn next(mut stream: Stream) -> Option<(Bytes, Stream)> {
         () = &mut stream.ended => return None,
         event = stream.watch.next() => event?,
     };
-    let frame = stream.encoder.frame(&event);
+    let frame = stream.encoder.frame(&event, jiff::Timestamp::now());
     Some((frame, stream))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{ServeError, Shared};
 use crate::connection::{ConnectionInfo, Exporter};
+use crate::limits::Limits;
 
 /// What Go's server says, byte for byte. upstream (Go): net/http/server.go#conn.serve
 const PLAIN_HTTP: &[u8] =
@@ -122,8 +124,8 @@ async fn connection(
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .max_header_list_size(1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20));
+        .keep_alive_interval(shared.limits.ping)
+        .keep_alive_timeout(shared.limits.pong);
     let builder = if http2 {
         builder.http2_only()
     } else {
@@ -159,12 +161,26 @@ impl From<std::io::Error> for Opening {
     }
 }
 
+/// Has the kernel probe a connection at rest, and give up one whose peer acknowledges nothing any more: a watch whose
+/// client has vanished does not write for hours, so nothing else would notice.
+// upstream: apiserver/pkg/server/secure_serving.go#tcpKeepAliveListener, which leaves the second to the kernel (15 min)
+fn detect_dead_peer(stream: &TcpStream, limits: &Limits) -> std::io::Result<()> {
+    let seconds = |d: Duration| u32::try_from(d.as_secs().max(1)).unwrap_or(u32::MAX);
+    let millis = u32::try_from(limits.unacknowledged.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(stream, sockopt::KeepAlive, &true)?;
+    setsockopt(stream, sockopt::TcpKeepIdle, &seconds(limits.ping))?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &seconds(limits.pong / 2))?;
+    setsockopt(stream, sockopt::TcpUserTimeout, &millis)?;
+    Ok(())
+}
+
 async fn open(
     shared: &Shared,
     mut stream: TcpStream,
     remote: SocketAddr,
 ) -> Result<(TlsStream<TcpStream>, ConnectionInfo), Opening> {
     stream.set_nodelay(true)?;
+    detect_dead_peer(&stream, &shared.limits)?;
     let local = stream.local_addr()?;
     let mut first = [0u8; 1];
     if stream.peek(&mut first).await? == 1 && matches!(first[0], b'G' | b'H' | b'P' | b'O' | b'D') {

@@ -153,15 +153,18 @@ pub(crate) async fn start_registry(
     options: RegistryOptions,
     configure: impl FnOnce(ServerBuilder) -> ServerBuilder,
 ) -> Running {
+    start_store(store::Options::default(), options, configure).await
+}
+
+pub(crate) async fn start_store(
+    store: store::Options,
+    options: RegistryOptions,
+    configure: impl FnOnce(ServerBuilder) -> ServerBuilder,
+) -> Running {
     let keys = SealingKeys::new("test", 1, &Zeroizing::new([7; 32]));
-    let store = Store::open(
-        MemoryLog::new(),
-        keys,
-        SystemClock,
-        store::Options::default(),
-    )
-    .await
-    .unwrap();
+    let store = Store::open(MemoryLog::new(), keys, SystemClock, store)
+        .await
+        .unwrap();
     let registry = Registry::new(store, options);
     registry::bootstrap::reconcile(&registry, &registry::bootstrap::BootstrapOptions::default())
         .await
