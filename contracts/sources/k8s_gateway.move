@@ -50,6 +50,8 @@ const ESuperseded: u64 = 12;
 const EStillBacked: u64 = 13;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 14;
+/// Governance has stopped new tokens.
+const EPaused: u64 = 15;
 
 // === Permissions, reasons, bounds ===
 
@@ -190,6 +192,7 @@ public fun create_seal_token(
     ctx: &mut TxContext,
 ): SealToken {
     assert!(gateway.version == VERSION, EWrongVersion);
+    assert!(!pool.is_paused(), EPaused);
     assert!(stake.owner() == ctx.sender(), ENotOwner);
     assert!(pool.has_sufficient_stake(stake, staking::tier_node()), EInsufficientStake);
     assert!(is_node_id(&node_id), EInvalidNodeId);

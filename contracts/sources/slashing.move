@@ -415,8 +415,7 @@ public fun veto(
 
 /// Changes the rules for cases to come; the cap and the reporter's share hold at execution. Both
 /// windows together must fit into the unbonding period, so that nobody withdraws ahead of a case.
-public fun set_rules(
-    _: &AdminCap,
+public(package) fun set_rules(
     docket: &mut Docket,
     pool: &StakingPool,
     evidence_window_ms: u64,
@@ -463,6 +462,11 @@ public fun migrate(_: &AdminCap, docket: &mut Docket) {
 }
 
 // === Views ===
+
+/// How long a case may take: both windows.
+public fun windows_ms(docket: &Docket): u64 {
+    docket.rules.evidence_window_ms + docket.rules.appeal_window_ms
+}
 
 public fun status(case: &Case): u8 { case.status }
 

@@ -48,6 +48,8 @@ const EOutOfBounds: u64 = 11;
 const ETextTooLong: u64 = 12;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 13;
+/// Governance has stopped new stake.
+const EPaused: u64 = 14;
 
 // === Tiers and statuses ===
 
@@ -112,6 +114,8 @@ public struct StakingPool has key {
     stakes_created: u64,
     /// Slashed MIST not yet taken out by governance.
     treasury: Balance<SUI>,
+    /// Whether new stake and new tokens are stopped.
+    paused: bool,
 }
 
 /// One stake. Shared.
@@ -202,6 +206,11 @@ public struct TreasuryFunded has copy, drop {
     balance: u64,
 }
 
+public struct PauseChanged has copy, drop {
+    pool_id: ID,
+    paused: bool,
+}
+
 public struct PoolMigrated has copy, drop {
     pool_id: ID,
     version: u64,
@@ -224,6 +233,7 @@ fun init(ctx: &mut TxContext) {
         total_slashed: 0,
         stakes_created: 0,
         treasury: balance::zero(),
+        paused: false,
     };
     event::emit(PoolCreated {
         pool_id: object::id(&pool),
@@ -244,6 +254,7 @@ public fun stake(
     ctx: &mut TxContext,
 ): Stake {
     assert!(pool.version == VERSION, EWrongVersion);
+    assert!(!pool.paused, EPaused);
     assert!(tier < TIERS, EUnknownTier);
     let params = pool.tiers[tier as u64];
     let amount = coin.value();
@@ -282,6 +293,7 @@ public fun share(stake: Stake) {
 /// Adds a coin to an active stake of the sender. The lock-up stays as it is.
 public fun top_up(pool: &mut StakingPool, stake: &mut Stake, coin: Coin<SUI>, ctx: &TxContext) {
     assert!(pool.version == VERSION, EWrongVersion);
+    assert!(!pool.paused, EPaused);
     assert!(stake.owner == ctx.sender(), ENotOwner);
     assert!(stake.status == STATUS_ACTIVE, ENotActive);
     let amount = coin.value();
@@ -419,8 +431,7 @@ public(package) fun fund(pool: &mut StakingPool, balance: Balance<SUI>) {
 // === Governance ===
 
 /// Changes a tier's parameters. Locks already in force stay; the minimum holds for every stake.
-public fun set_tier(
-    _: &AdminCap,
+public(package) fun set_tier(
     pool: &mut StakingPool,
     tier: u8,
     minimum: u64,
@@ -435,7 +446,7 @@ public fun set_tier(
 }
 
 /// Changes the unbonding period of requests to come.
-public fun set_unbonding(_: &AdminCap, pool: &mut StakingPool, unbonding_ms: u64) {
+public(package) fun set_unbonding(pool: &mut StakingPool, unbonding_ms: u64) {
     assert!(pool.version == VERSION, EWrongVersion);
     assert!(
         unbonding_ms >= SHORTEST_UNBONDING_MS && unbonding_ms <= LONGEST_UNBONDING_MS,
@@ -443,6 +454,13 @@ public fun set_unbonding(_: &AdminCap, pool: &mut StakingPool, unbonding_ms: u64
     );
     pool.unbonding_ms = unbonding_ms;
     event::emit(UnbondingChanged { pool_id: object::id(pool), unbonding_ms });
+}
+
+/// Stops new stake and new tokens, or allows them again.
+public(package) fun set_paused(pool: &mut StakingPool, paused: bool) {
+    assert!(pool.version == VERSION, EWrongVersion);
+    pool.paused = paused;
+    event::emit(PauseChanged { pool_id: object::id(pool), paused });
 }
 
 /// Takes slashed MIST out of the treasury.
@@ -505,6 +523,8 @@ public fun locked_until_ms(stake: &Stake): u64 { stake.locked_until_ms }
 public fun withdrawable_at_ms(stake: &Stake): u64 { stake.withdrawable_at_ms }
 
 public fun treasury(pool: &StakingPool): u64 { pool.treasury.value() }
+
+public fun is_paused(pool: &StakingPool): bool { pool.paused }
 
 public fun unbonding_ms(pool: &StakingPool): u64 { pool.unbonding_ms }
 

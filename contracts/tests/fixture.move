@@ -7,6 +7,7 @@ module k3s_daas::fixture;
 use k3s_daas::anchors::{Self, Anchors};
 use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap, Enclave};
 use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
+use k3s_daas::params::{Self, Params};
 use k3s_daas::slashing::{Self, Case, Docket};
 use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
 use std::string::String;
@@ -25,6 +26,7 @@ public struct World {
     gateway: Gateway,
     docket: Docket,
     anchors: Anchors,
+    params: Params,
     admin: AdminCap,
     slash: SlashCap,
     transactions: u64,
@@ -37,6 +39,7 @@ public fun begin(): World {
     k8s_gateway::init_for_testing(scenario.ctx());
     slashing::init_for_testing(scenario.ctx());
     anchors::init_for_testing(scenario.ctx());
+    params::init_for_testing(scenario.ctx());
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000_000);
     scenario.next_tx(PUBLISHER);
@@ -46,6 +49,7 @@ public fun begin(): World {
         gateway: scenario.take_shared(),
         docket: scenario.take_shared(),
         anchors: scenario.take_shared(),
+        params: scenario.take_shared(),
         admin: scenario.take_from_sender(),
         slash: scenario.take_from_sender(),
         transactions: 1000,
@@ -75,6 +79,8 @@ public fun pool_mut(world: &mut World): &mut StakingPool { &mut world.pool }
 public fun gateway_mut(world: &mut World): &mut Gateway { &mut world.gateway }
 
 public fun docket_mut(world: &mut World): &mut Docket { &mut world.docket }
+
+public fun params_mut(world: &mut World): &mut Params { &mut world.params }
 
 public fun anchors_mut(world: &mut World): &mut Anchors { &mut world.anchors }
 
@@ -114,11 +120,11 @@ public fun slash_for(world: &mut World, stake: &mut Stake, amount: u64, reason: 
 }
 
 public fun set_tier(world: &mut World, tier: u8, minimum: u64, lockup_ms: u64) {
-    staking::set_tier(&world.admin, &mut world.pool, tier, minimum, lockup_ms);
+    staking::set_tier(&mut world.pool, tier, minimum, lockup_ms);
 }
 
 public fun set_unbonding(world: &mut World, unbonding_ms: u64) {
-    staking::set_unbonding(&world.admin, &mut world.pool, unbonding_ms);
+    staking::set_unbonding(&mut world.pool, unbonding_ms);
 }
 
 public fun withdraw_treasury(world: &mut World, amount: u64): u64 {
@@ -331,7 +337,6 @@ public fun set_rules(
     correlated: u64,
 ) {
     slashing::set_rules(
-        &world.admin,
         &mut world.docket,
         &world.pool,
         evidence_window_ms,
@@ -345,6 +350,32 @@ public fun set_rules(
 }
 
 public fun migrate_docket(world: &mut World) { slashing::migrate(&world.admin, &mut world.docket); }
+
+// === Parameters ===
+
+public fun propose(world: &mut World, kind: u8, values: vector<u64>): u64 {
+    params::propose(&world.admin, &mut world.params, kind, values, &world.clock)
+}
+
+public fun cancel(world: &mut World, number: u64) {
+    params::cancel(&world.admin, &mut world.params, number, &world.clock);
+}
+
+public fun execute_change(world: &mut World, number: u64) {
+    params::execute(
+        &mut world.params,
+        &mut world.pool,
+        &mut world.docket,
+        number,
+        &world.clock,
+    );
+}
+
+public fun set_paused(world: &mut World, paused: bool) {
+    params::set_paused(&world.admin, &world.params, &mut world.pool, paused);
+}
+
+public fun migrate_params(world: &mut World) { params::migrate(&world.admin, &mut world.params); }
 
 // === Anchors ===
 

@@ -26,6 +26,7 @@ const STAKING: &[(&str, &str)] = &[
         "ENotAnUpgrade",
         "the object already has the package's version",
     ),
+    ("EPaused", "governance has stopped new stake"),
 ];
 
 const GATEWAY: &[(&str, &str)] = &[
@@ -65,6 +66,7 @@ const GATEWAY: &[(&str, &str)] = &[
         "ENotAnUpgrade",
         "the object already has the package's version",
     ),
+    ("EPaused", "governance has stopped new tokens"),
 ];
 
 const REGISTRY: &[(&str, &str)] = &[
@@ -163,6 +165,28 @@ const ANCHORS: &[(&str, &str)] = &[
     ),
 ];
 
+const PARAMS: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the object belongs to another version of the package",
+    ),
+    ("EUnknownKind", "no such kind of change"),
+    (
+        "EMalformed",
+        "the change has not the values that its kind has",
+    ),
+    ("EFull", "too many changes are pending"),
+    ("EUnknownChange", "no such change is pending"),
+    ("ETimelocked", "the change's time has not come"),
+    ("EExpired", "the change's time is over"),
+    ("EOutOfBounds", "a value is out of its bounds"),
+    ("EUnchanged", "it is already paused, or not paused"),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
 impl Abort {
     /// The abort of a module with a code; its name and meaning are looked up.
     #[must_use]
@@ -173,6 +197,7 @@ impl Abort {
             "enclave_registry" => REGISTRY,
             "slashing" => SLASHING,
             "anchors" => ANCHORS,
+            "params" => PARAMS,
             _ => &[],
         };
         let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
@@ -203,6 +228,7 @@ mod tests {
             ("enclave_registry", REGISTRY),
             ("slashing", SLASHING),
             ("anchors", ANCHORS),
+            ("params", PARAMS),
         ] {
             let text =
                 std::fs::read_to_string(sources.join(module).with_extension("move")).unwrap();

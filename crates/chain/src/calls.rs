@@ -5,7 +5,7 @@ use sui_sdk_types::Address;
 
 pub use crate::call::Call;
 use crate::objects::{
-    AcquittalStatement, AnchorStatement, EvidenceStatement, Rules, TeeKind, Tier,
+    AcquittalStatement, AnchorStatement, EvidenceStatement, NewParameters, TeeKind, Tier,
 };
 use crate::{ChainError, Deployment};
 
@@ -14,6 +14,7 @@ const GATEWAY: &str = "k8s_gateway";
 const REGISTRY: &str = "enclave_registry";
 const SLASHING: &str = "slashing";
 const ANCHORS: &str = "anchors";
+const PARAMS: &str = "params";
 
 /// What a Seal token is minted with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,42 +273,101 @@ pub fn revoke_unbacked_seal_token(deployment: &Deployment, token: Address, stake
     .with_clock()
 }
 
-/// Changes a tier's parameters, with the `AdminCap` `cap` of the sender.
-#[must_use]
-pub fn set_tier(
+/// Proposes a change of parameters, with the `AdminCap` `cap` of the sender. Anyone can execute it
+/// after the timelock, by the number that `ChangeProposed` carries.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no parameters.
+pub fn propose_change(
     deployment: &Deployment,
     cap: Address,
-    tier: Tier,
-    minimum: u64,
-    lockup_ms: u64,
-) -> Call {
-    let pool = deployment.staking_pool.id;
-    Call::new(deployment, "set a tier's parameters", move |tx| {
+    new: &NewParameters,
+) -> Result<Call, ChainError> {
+    let (params, kind, values) = (deployment.params()?, new.kind(), new.values());
+    Ok(Call::new(deployment, "propose a change", move |tx| {
         let arguments = vec![
             tx.object(cap)?,
-            tx.object(pool)?,
-            tx.pure(&tier.code()),
-            tx.pure(&minimum),
-            tx.pure(&lockup_ms),
+            tx.object(params)?,
+            tx.pure(&kind),
+            tx.pure(&values),
+            tx.clock()?,
         ];
-        tx.call(STAKING, "set_tier", arguments);
+        tx.call(PARAMS, "propose", arguments);
         Ok(())
     })
     .reads(cap)
-    .changes(pool)
+    .changes(params)
+    .with_clock())
 }
 
-/// Changes the unbonding period of later requests, with the `AdminCap` `cap` of the sender.
-#[must_use]
-pub fn set_unbonding(deployment: &Deployment, cap: Address, unbonding_ms: u64) -> Call {
-    let pool = deployment.staking_pool.id;
-    Call::new(deployment, "set the unbonding period", move |tx| {
-        let arguments = vec![tx.object(cap)?, tx.object(pool)?, tx.pure(&unbonding_ms)];
-        tx.call(STAKING, "set_unbonding", arguments);
+/// Takes back a proposed change, with the `AdminCap` `cap` of the sender.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no parameters.
+pub fn cancel_change(
+    deployment: &Deployment,
+    cap: Address,
+    number: u64,
+) -> Result<Call, ChainError> {
+    let params = deployment.params()?;
+    Ok(Call::new(deployment, "cancel a change", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(params)?,
+            tx.pure(&number),
+            tx.clock()?,
+        ];
+        tx.call(PARAMS, "cancel", arguments);
         Ok(())
     })
     .reads(cap)
+    .changes(params)
+    .with_clock())
+}
+
+/// Executes a proposed change whose time has come. Anyone may.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no parameters or no docket.
+pub fn execute_change(deployment: &Deployment, number: u64) -> Result<Call, ChainError> {
+    let (params, docket) = (deployment.params()?, deployment.docket()?);
+    let pool = deployment.staking_pool.id;
+    Ok(Call::new(deployment, "execute a change", move |tx| {
+        let arguments = vec![
+            tx.object(params)?,
+            tx.object(pool)?,
+            tx.object(docket)?,
+            tx.pure(&number),
+            tx.clock()?,
+        ];
+        tx.call(PARAMS, "execute", arguments);
+        Ok(())
+    })
+    .changes(params)
     .changes(pool)
+    .changes(docket)
+    .with_clock())
+}
+
+/// Stops new stake and new tokens, or allows them again, with the `AdminCap` `cap` of the sender.
+///
+/// # Errors
+/// [`ChainError::Unexpected`] when the deployment names no parameters.
+pub fn set_paused(deployment: &Deployment, cap: Address, paused: bool) -> Result<Call, ChainError> {
+    let (params, pool) = (deployment.params()?, deployment.staking_pool.id);
+    Ok(Call::new(deployment, "set the pause", move |tx| {
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(params)?,
+            tx.object(pool)?,
+            tx.pure(&paused),
+        ];
+        tx.call(PARAMS, "set_paused", arguments);
+        Ok(())
+    })
+    .reads(cap)
+    .reads(params)
+    .changes(pool))
 }
 
 /// Takes slashed SUI out of the treasury, with the `AdminCap` `cap` of the sender.
@@ -663,39 +723,6 @@ pub fn veto_case(deployment: &Deployment, cap: Address, case: Address) -> Result
     .changes(pool)
     .changes(case)
     .with_clock())
-}
-
-/// Changes the rules of slashing, with the `AdminCap` `cap` of the sender.
-///
-/// # Errors
-/// [`ChainError::Unexpected`] when the deployment names no docket.
-pub fn set_slashing_rules(
-    deployment: &Deployment,
-    cap: Address,
-    rules: Rules,
-) -> Result<Call, ChainError> {
-    let (docket, pool) = (deployment.docket()?, deployment.staking_pool.id);
-    Ok(
-        Call::new(deployment, "set the rules of slashing", move |tx| {
-            let arguments = vec![
-                tx.object(cap)?,
-                tx.object(docket)?,
-                tx.object(pool)?,
-                tx.pure(&rules.evidence_window_ms),
-                tx.pure(&rules.appeal_window_ms),
-                tx.pure(&rules.bond),
-                tx.pure(&rules.reporter_share),
-                tx.pure(&rules.penalties),
-                tx.pure(&rules.period_cap),
-                tx.pure(&rules.correlated),
-            ];
-            tx.call(SLASHING, "set_rules", arguments);
-            Ok(())
-        })
-        .reads(cap)
-        .changes(docket)
-        .reads(pool),
-    )
 }
 
 /// Publishes the package: its compiled modules, and the packages that they depend on (the standard

@@ -43,6 +43,9 @@ pub struct Deployment {
     /// `anchors::Anchors`, in packages that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchors: Option<SharedObject>,
+    /// `params::Params`, in packages that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<SharedObject>,
     /// `staking::AdminCap`: id of the capability of whoever published the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_cap: Option<Address>,
@@ -119,6 +122,7 @@ impl Deployment {
             gateway: shared("k8s_gateway::Gateway")?,
             docket: shared("slashing::Docket").ok(),
             anchors: shared("anchors::Anchors").ok(),
+            params: shared("params::Params").ok(),
             admin_cap: Some(published.created("staking::AdminCap")?),
             slash_cap: Some(published.created("staking::SlashCap")?),
             cluster: None,
@@ -151,6 +155,20 @@ impl Deployment {
                 what: "deployment of package",
                 id: self.package.to_string(),
                 reason: "it names no anchors".to_owned(),
+            })
+    }
+
+    /// The id of what governs the parameters, or an error that says that the package has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the package has no governed parameters.
+    pub fn params(&self) -> Result<Address, ChainError> {
+        self.params
+            .map(|params| params.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "deployment of package",
+                id: self.package.to_string(),
+                reason: "it names no parameters".to_owned(),
             })
     }
 

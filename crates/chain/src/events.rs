@@ -181,6 +181,13 @@ events! {
         /// MIST that it holds now.
         balance: u64,
     }
+    /// New stake and new tokens were stopped, or allowed again.
+    PauseChanged {
+        /// The pool.
+        pool_id: Address,
+        /// Whether they are stopped.
+        paused: bool,
+    }
     /// The pool was brought to a new version of the package.
     PoolMigrated {
         /// The object.
@@ -420,6 +427,60 @@ events! {
     DocketMigrated {
         /// The object.
         docket_id: Address,
+        /// The package version that may use it now.
+        version: u64,
+    }
+
+    "params":
+    /// What governs the parameters was made, once, when the package was published.
+    ParamsCreated {
+        /// The object.
+        params_id: Address,
+        /// From a proposal to its execution, milliseconds.
+        delay_ms: u64,
+    }
+    /// Governance proposed a change.
+    ChangeProposed {
+        /// The object.
+        params_id: Address,
+        /// The change's number.
+        number: u64,
+        /// As `objects::NewParameters::kind`.
+        kind: u8,
+        /// As `objects::NewParameters::values`.
+        values: Vec<u64>,
+        /// From when it can be executed, milliseconds since 1970.
+        ready_at_ms: u64,
+    }
+    /// A change took effect.
+    ChangeExecuted {
+        /// The object.
+        params_id: Address,
+        /// The change's number.
+        number: u64,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// Governance took a change back.
+    ChangeCancelled {
+        /// The object.
+        params_id: Address,
+        /// The change's number.
+        number: u64,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    }
+    /// The timelock changed.
+    DelayChanged {
+        /// The object.
+        params_id: Address,
+        /// From a proposal to its execution, milliseconds.
+        delay_ms: u64,
+    }
+    /// The object was brought to a new version of the package.
+    ParamsMigrated {
+        /// The object.
+        params_id: Address,
         /// The package version that may use it now.
         version: u64,
     }

@@ -230,6 +230,8 @@ pub struct StakingPool {
     pub stakes_created: u64,
     /// Slashed MIST not yet taken out by governance.
     pub treasury: u64,
+    /// Whether new stake and new tokens are stopped.
+    pub paused: bool,
 }
 
 impl StakingPool {
@@ -581,6 +583,91 @@ impl AnchorStatement {
     pub const INTENT: u8 = 3;
 }
 
+/// `params::Params`: what governs the parameters. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Params {
+    /// Object id.
+    pub id: Address,
+    /// Package version that may use it.
+    pub version: u64,
+    /// From a proposal to its execution, milliseconds.
+    pub delay_ms: u64,
+    /// How many changes were ever proposed.
+    pub proposed: u64,
+    /// In the order of proposal.
+    pub pending: Vec<Change>,
+}
+
+/// `params::Change`: a proposed change of parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Counted from 0.
+    pub number: u64,
+    /// Which parameters, as [`NewParameters::kind`].
+    pub kind: u8,
+    /// Their new values, as [`NewParameters::values`].
+    pub values: Vec<u64>,
+    /// From when it can be executed, milliseconds since 1970.
+    pub ready_at_ms: u64,
+}
+
+/// New parameters, to be proposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewParameters {
+    /// Of a tier.
+    Tier {
+        /// Which.
+        tier: Tier,
+        /// The least stake that counts, MIST.
+        minimum: u64,
+        /// How long a stake cannot be asked back, milliseconds.
+        lockup_ms: u64,
+    },
+    /// The unbonding period of later requests, milliseconds.
+    Unbonding(u64),
+    /// Of slashing. There are four penalties, by kind.
+    Rules(Rules),
+    /// The timelock of later changes, milliseconds.
+    Delay(u64),
+}
+
+impl NewParameters {
+    /// The contract's number.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Tier { .. } => 0,
+            Self::Unbonding(_) => 1,
+            Self::Rules(_) => 2,
+            Self::Delay(_) => 3,
+        }
+    }
+
+    /// In the contract's order.
+    #[must_use]
+    pub fn values(&self) -> Vec<u64> {
+        match self {
+            Self::Tier {
+                tier,
+                minimum,
+                lockup_ms,
+            } => vec![u64::from(tier.code()), *minimum, *lockup_ms],
+            Self::Unbonding(ms) | Self::Delay(ms) => vec![*ms],
+            Self::Rules(rules) => {
+                let mut values = vec![
+                    rules.evidence_window_ms,
+                    rules.appeal_window_ms,
+                    rules.bond,
+                    rules.reporter_share,
+                ];
+                values.extend(&rules.penalties);
+                values.extend([rules.period_cap, rules.correlated]);
+                values
+            }
+        }
+    }
+}
+
 macro_rules! objects {
     ($($module:literal: $($type:ident = $what:literal),+;)+) => {$($(
         impl MoveObject for $type {
@@ -599,6 +686,7 @@ objects! {
         Enclave = "enclave";
     "slashing": Docket = "docket", Case = "case";
     "anchors": Anchors = "anchors";
+    "params": Params = "parameters";
 }
 
 #[cfg(test)]

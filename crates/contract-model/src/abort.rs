@@ -48,6 +48,8 @@ pub mod staking {
     pub const TEXT_TOO_LONG: u64 = 12;
     /// The object already has the package's version.
     pub const NOT_AN_UPGRADE: u64 = 13;
+    /// Governance has stopped new stake.
+    pub const PAUSED: u64 = 14;
 }
 
 /// Aborts of the module `k8s_gateway`.
@@ -82,6 +84,8 @@ pub mod k8s_gateway {
     pub const STILL_BACKED: u64 = 13;
     /// The object already has the package's version.
     pub const NOT_AN_UPGRADE: u64 = 14;
+    /// Governance has stopped new tokens.
+    pub const PAUSED: u64 = 15;
 }
 
 /// Aborts of the module `enclave_registry`.
@@ -154,4 +158,28 @@ pub mod slashing {
     pub const OUT_OF_BOUNDS: u64 = 15;
     /// The object already has the package's version.
     pub const NOT_AN_UPGRADE: u64 = 16;
+}
+
+/// Aborts of the module `params`.
+pub mod params {
+    /// The shared object belongs to another version of the package.
+    pub const WRONG_VERSION: u64 = 0;
+    /// No such kind of change.
+    pub const UNKNOWN_KIND: u64 = 1;
+    /// The change has not the values that its kind has.
+    pub const MALFORMED: u64 = 2;
+    /// Too many changes are pending.
+    pub const FULL: u64 = 3;
+    /// No such change is pending.
+    pub const UNKNOWN_CHANGE: u64 = 4;
+    /// The change's time has not come.
+    pub const TIMELOCKED: u64 = 5;
+    /// The change's time is over.
+    pub const EXPIRED: u64 = 6;
+    /// A value is out of its bounds.
+    pub const OUT_OF_BOUNDS: u64 = 7;
+    /// It is already paused, or not paused.
+    pub const UNCHANGED: u64 = 8;
+    /// The object already has the package's version.
+    pub const NOT_AN_UPGRADE: u64 = 9;
 }

@@ -55,6 +55,19 @@ const TYPES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "params",
+        &[
+            "Change",
+            "ChangeCancelled",
+            "ChangeExecuted",
+            "ChangeProposed",
+            "DelayChanged",
+            "Params",
+            "ParamsCreated",
+            "ParamsMigrated",
+        ],
+    ),
+    (
         "slashing",
         &[
             "AcquittalStatement",
@@ -75,6 +88,7 @@ const TYPES: &[(&str, &[&str])] = &[
         "staking",
         &[
             "AdminCap",
+            "PauseChanged",
             "PoolCreated",
             "PoolMigrated",
             "SlashCap",

@@ -6,6 +6,7 @@ use crate::bytecode;
 use crate::layout::anchors::{Anchors, AnchorsCreated};
 use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
 use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
+use crate::layout::params::{DelayChanged, Params, ParamsCreated};
 use crate::layout::slashing::{Docket, DocketCreated, Rules};
 use crate::layout::staking::{
     AdminCap, PoolCreated, SlashCap, StakingPool, TierChanged, TierParams, UnbondingChanged,
@@ -22,6 +23,8 @@ pub struct Parameters {
     pub tiers: [TierParams; 3],
     /// From the request to the withdrawal, in milliseconds.
     pub unbonding_ms: u64,
+    /// From the proposal of a change to its execution, in milliseconds.
+    pub delay_ms: u64,
 }
 
 /// How to begin.
@@ -56,6 +59,8 @@ pub struct Genesis {
     pub docket: Address,
     /// The shared `anchors::Anchors`.
     pub anchors: Address,
+    /// The shared `params::Params`.
+    pub params: Address,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.
@@ -91,15 +96,18 @@ impl Default for Parameters {
                 },
             ],
             unbonding_ms: 14 * DAY_MS,
+            delay_ms: 2 * DAY_MS,
         }
     }
 }
 
 impl Parameters {
-    /// For development and CI: the same minimums, no lock-up, a minute of unbonding.
+    /// For development and CI: the same minimums, no lock-up, a minute of unbonding, a second
+    /// of timelock.
     pub fn development() -> Self {
         let mut parameters = Self {
             unbonding_ms: 60_000,
+            delay_ms: 1_000,
             ..Self::default()
         };
         for tier in &mut parameters.tiers {
@@ -142,6 +150,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     let docket = fresh();
     let seen = fresh();
     let taken = fresh();
+    let params = fresh();
     let upgrade_cap = fresh();
 
     let defaults = Parameters::default();
@@ -166,6 +175,10 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         docket_id: docket,
         rules: default_rules(),
     });
+    events.push(&ParamsCreated {
+        params_id: params,
+        delay_ms: defaults.delay_ms,
+    });
     for (tier, (old, new)) in (0u8..).zip(defaults.tiers.iter().zip(&wanted.tiers)) {
         if old != new {
             events.push(&TierChanged {
@@ -180,6 +193,12 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         events.push(&UnbondingChanged {
             pool_id: pool,
             unbonding_ms: wanted.unbonding_ms,
+        });
+    }
+    if wanted.delay_ms != defaults.delay_ms {
+        events.push(&DelayChanged {
+            params_id: params,
+            delay_ms: wanted.delay_ms,
         });
     }
 
@@ -222,6 +241,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
                 total_slashed: 0,
                 stakes_created: 0,
                 treasury: 0,
+                paused: false,
             }),
             shared,
         ),
@@ -267,6 +287,18 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
             shared,
         ),
         object(
+            Params::tag(package),
+            false,
+            encode(&Params {
+                id: params,
+                version: PACKAGE_VERSION,
+                delay_ms: wanted.delay_ms,
+                proposed: 0,
+                pending: Vec::new(),
+            }),
+            shared,
+        ),
+        object(
             upgrade_cap_tag(),
             true,
             encode(&UpgradeCap {
@@ -308,6 +340,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         gateway,
         docket,
         anchors,
+        params,
         admin_cap,
         slash_cap,
         upgrade_cap,

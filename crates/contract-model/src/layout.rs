@@ -9,6 +9,7 @@ pub mod anchors;
 pub mod enclave_registry;
 pub mod framework;
 pub mod k8s_gateway;
+pub mod params;
 pub mod slashing;
 pub mod staking;
 

@@ -3,6 +3,7 @@
 mod anchors;
 mod enclave_registry;
 mod k8s_gateway;
+mod params;
 mod slashing;
 mod staking;
 
@@ -57,6 +58,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "k8s_gateway",
         functions: k8s_gateway::FUNCTIONS,
+    },
+    Module {
+        name: "params",
+        functions: params::FUNCTIONS,
     },
     Module {
         name: "slashing",

@@ -23,7 +23,7 @@ use crate::genesis::{GenesisConfig, Parameters, genesis};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
 use crate::layout::slashing::StakePeriod;
-use crate::layout::{MoveType, anchors, enclave_registry, k8s_gateway, slashing, staking};
+use crate::layout::{MoveType, anchors, enclave_registry, k8s_gateway, params, slashing, staking};
 use crate::log::{LogEntry, LogError};
 use crate::types::coin_object;
 use crate::world::World;
@@ -315,7 +315,7 @@ fn module(
         if old != new {
             let _ = writeln!(
                 parameters,
-                "    staking::set_tier(&admin, &mut pool, {tier}, {}, {});",
+                "    staking::set_tier(&mut pool, {tier}, {}, {});",
                 new.minimum, new.lockup_ms
             );
         }
@@ -323,8 +323,15 @@ fn module(
     if defaults.unbonding_ms != config.parameters.unbonding_ms {
         let _ = writeln!(
             parameters,
-            "    staking::set_unbonding(&admin, &mut pool, {});",
+            "    staking::set_unbonding(&mut pool, {});",
             config.parameters.unbonding_ms
+        );
+    }
+    if defaults.delay_ms != config.parameters.delay_ms {
+        let _ = writeln!(
+            parameters,
+            "    params.set_delay_for_testing({});",
+            config.parameters.delay_ms
         );
     }
     let mut blocks = String::new();
@@ -351,6 +358,7 @@ fn module(
         anchors::Anchors::MODULE,
         enclave_registry::Cluster::MODULE,
         k8s_gateway::Gateway::MODULE,
+        params::Params::MODULE,
         slashing::Docket::MODULE,
         staking::Stake::MODULE,
     ]
@@ -378,11 +386,12 @@ fun begin(): Scenario {{
     anchors::init_for_testing(ctx);
     k8s_gateway::init_for_testing(ctx);
     slashing::init_for_testing(ctx);
+    params::init_for_testing(ctx);
     s.next_tx(@{publisher});
-    let admin = s.take_from_sender<staking::AdminCap>();
     let mut pool = s.take_shared<staking::StakingPool>();
+    let mut params = s.take_shared<params::Params>();
 {parameters}    test_scenario::return_shared(pool);
-    s.return_to_sender(admin);
+    test_scenario::return_shared(params);
     scenario
 }}
 

@@ -92,7 +92,8 @@ impl Abilities {
                 | ("k8s_gateway", "Gateway" | "SealToken")
                 | ("enclave_registry", "Cluster" | "Enclave")
                 | ("slashing", "Docket" | "Case")
-                | ("anchors", "Anchors") => Self::KEY_ONLY,
+                | ("anchors", "Anchors")
+                | ("params", "Params") => Self::KEY_ONLY,
                 _ => Self::PRIMITIVE,
             };
         }

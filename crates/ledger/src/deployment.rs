@@ -31,6 +31,8 @@ pub struct Deployment {
     pub docket: SharedObject,
     /// `anchors::Anchors`.
     pub anchors: SharedObject,
+    /// `params::Params`.
+    pub params: SharedObject,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.

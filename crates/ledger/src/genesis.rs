@@ -35,6 +35,7 @@ pub(crate) struct GenesisRecord {
     funds: Vec<(Address, u64)>,
     tiers: [TierParams; 3],
     unbonding_ms: u64,
+    delay_ms: u64,
 }
 
 impl GenesisRecord {
@@ -48,6 +49,7 @@ impl GenesisRecord {
             parameters: Parameters {
                 tiers: self.tiers.clone(),
                 unbonding_ms: self.unbonding_ms,
+                delay_ms: self.delay_ms,
             },
         }
     }
@@ -98,6 +100,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         &funds,
         &options.parameters.tiers,
         options.parameters.unbonding_ms,
+        options.parameters.delay_ms,
     ))?);
     let made_from = GenesisRecord {
         publisher: options.publisher,
@@ -106,6 +109,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         funds,
         tiers: options.parameters.tiers.clone(),
         unbonding_ms: options.parameters.unbonding_ms,
+        delay_ms: options.parameters.delay_ms,
     };
     let made = genesis(&made_from.config());
 
@@ -168,6 +172,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         gateway: shared(made.gateway),
         docket: shared(made.docket),
         anchors: shared(made.anchors),
+        params: shared(made.params),
         admin_cap: made.admin_cap,
         slash_cap: made.slash_cap,
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chain::calls::{self, Approval, TokenRequest};
 use chain::events::Event;
 use chain::keystore::Key;
-use chain::objects::{StakeStatus, TeeKind, Tier};
+use chain::objects::{NewParameters, StakeStatus, TeeKind, Tier};
 use chain::stream::Cursor;
 use chain::{Address, ChainError, Client, Outcome, Settlement};
 use ledger::{GenesisOptions, Handle, LedgerConfig, LedgerError};
@@ -72,6 +72,23 @@ impl World {
         self.deployment.cluster_cap =
             Some(executed.created("enclave_registry::ClusterCap").unwrap());
         cluster
+    }
+
+    /// Proposes new parameters, waits for the timelock, and has somebody execute the change.
+    async fn change(&self, new: &NewParameters) {
+        let on = &self.deployment;
+        let propose = calls::propose_change(on, on.admin_cap.unwrap(), new).unwrap();
+        self.client.submit(&self.publisher, &propose).await.unwrap();
+        let params: chain::objects::Params = self
+            .client
+            .object(on, on.params().unwrap())
+            .await
+            .unwrap()
+            .value;
+        tokio::time::sleep(Duration::from_millis(params.delay_ms + 100)).await;
+        let execute = calls::execute_change(on, params.proposed - 1).unwrap();
+        let somebody = self.rich(SUI).await;
+        self.client.submit(&somebody, &execute).await.unwrap();
     }
 
     async fn rich(&self, amount: u64) -> Key {
@@ -795,11 +812,28 @@ async fn every_call_and_every_event() {
     for call in [
         calls::approve_measurement(&on, cap, cluster, approval),
         calls::register_endpoint(&on, cap, cluster, endpoint),
-        calls::set_tier(&on, admin, Tier::User, SUI / 2, 0),
-        calls::set_unbonding(&on, admin, 60_001),
     ] {
         client.submit(governance, &call).await.unwrap();
     }
+    let minimum = NewParameters::Tier {
+        tier: Tier::User,
+        minimum: SUI / 2,
+        lockup_ms: 0,
+    };
+    world.change(&minimum).await;
+    let cancel = calls::propose_change(&on, admin, &NewParameters::Unbonding(60_001)).unwrap();
+    client.submit(governance, &cancel).await.unwrap();
+    let early = calls::execute_change(&on, 1).unwrap();
+    let error = client.submit(governance, &early).await.unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("ETimelocked"));
+    let cancel = calls::cancel_change(&on, admin, 1).unwrap();
+    client.submit(governance, &cancel).await.unwrap();
+    let pause = |paused| calls::set_paused(&on, admin, paused).unwrap();
+    client.submit(governance, &pause(true)).await.unwrap();
+    let stake = calls::stake(&on, Tier::Node, SUI);
+    let error = client.submit(governance, &stake).await.unwrap_err();
+    assert_eq!(error.abort().unwrap().name, Some("EPaused"));
+    client.submit(governance, &pause(false)).await.unwrap();
     let seen = client.cluster(&on, cluster).await.unwrap();
     assert_eq!(seen.endpoints[0].url, url);
     assert!(seen.allows(kind, &measurement));
@@ -861,7 +895,6 @@ async fn every_call_and_every_event() {
         calls::withdraw_treasury(&on, admin, 1),
         calls::remove_endpoint(&on, cap, cluster, &url),
         calls::retire_measurement(&on, cap, cluster, kind, &measurement),
-        calls::set_unbonding(&on, admin, 60_000),
     ] {
         client.submit(governance, &call).await.unwrap();
     }
@@ -898,10 +931,16 @@ async fn every_call_and_every_event() {
         "k8s_gateway::SealTokenCreated",
         "k8s_gateway::SealTokenRenewed",
         "k8s_gateway::SealTokenRevoked",
+        "params::ChangeCancelled",
+        "params::ChangeExecuted",
+        "params::ChangeProposed",
+        "params::DelayChanged",
+        "params::ParamsCreated",
         "slashing::CaseOpened",
         "slashing::CaseRejected",
         "slashing::DocketCreated",
         "slashing::RulesChanged",
+        "staking::PauseChanged",
         "staking::PoolCreated",
         "staking::Slashed",
         "staking::Staked",
@@ -1001,10 +1040,9 @@ async fn slashing_by_evidence(world: &World, cluster: Address) {
     let call = calls::appeal_case(&on, enclave, &acquittal, signature).unwrap();
     client.submit(&node, &call).await.unwrap();
 
-    let unbonding = calls::set_unbonding(&on, admin, 3_600_000);
-    client.submit(governance, &unbonding).await.unwrap();
-    let call = calls::set_slashing_rules(&on, admin, rules).unwrap();
-    client.submit(governance, &call).await.unwrap();
+    world.change(&NewParameters::Unbonding(3_600_000)).await;
+    world.change(&NewParameters::Rules(rules)).await;
+    world.change(&NewParameters::Delay(60_000)).await;
     let pending = accuse(4, 1000).await.unwrap();
     let call = calls::execute_case(&on, pending, stake).unwrap();
     let error = client.submit(&reporter, &call).await.unwrap_err();
@@ -1354,6 +1392,11 @@ fn layouts_are_the_models() {
     same!(staking: objects { AdminCap, SlashCap, TierParams, StakingPool, Stake });
     same!(k8s_gateway: objects { Gateway, SealToken });
     same!(enclave_registry: objects { Cluster, ClusterCap, Enclave, Measurement, Endpoint });
+    same!(params: objects { Params, Change });
+    same!(params: events {
+        ParamsCreated, ChangeProposed, ChangeExecuted, ChangeCancelled, DelayChanged,
+        ParamsMigrated,
+    });
     same!(anchors: objects { Anchors, Anchor, AnchorStatement });
     same!(anchors: events { AnchorsCreated, StateAnchored, AnchorsMigrated });
     same!(slashing: objects { Docket, Case, Rules, EvidenceStatement, AcquittalStatement });
@@ -1362,7 +1405,7 @@ fn layouts_are_the_models() {
     });
     same!(staking: events {
         PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn, TreasuryFunded, PoolMigrated,
+        Slashed, TreasuryWithdrawn, TreasuryFunded, PauseChanged, PoolMigrated,
     });
     same!(k8s_gateway: events {
         GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked, GatewayMigrated,

@@ -80,6 +80,7 @@ impl ChainReader for FakeChain {
             total_slashed: 0,
             stakes_created: 0,
             treasury: 0,
+            paused: false,
         })
     }
 }

@@ -63,6 +63,8 @@ pub struct StakingPool {
     pub stakes_created: u64,
     /// Slashed MIST not yet taken out by governance.
     pub treasury: u64,
+    /// Whether new stake and new tokens are stopped.
+    pub paused: bool,
 }
 
 /// One stake. Shared.
@@ -187,6 +189,14 @@ pub struct TreasuryFunded {
     pub balance: u64,
 }
 
+/// New stake and new tokens were stopped, or allowed again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PauseChanged {
+    pub pool_id: Address,
+    pub paused: bool,
+}
+
 /// The pool was handed to a new version of the package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -199,7 +209,7 @@ super::move_types!("staking":
     objects { AdminCap, SlashCap, StakingPool, Stake }
     events {
         PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn, TreasuryFunded, PoolMigrated,
+        Slashed, TreasuryWithdrawn, TreasuryFunded, PauseChanged, PoolMigrated,
     }
     values { TierParams }
 );

@@ -72,6 +72,7 @@ fn create_seal_token(call: &mut Call<'_>) -> Returns {
     let ttl_ms: u64 = call.get(8)?;
     let now = call.get::<Clock>(9)?.timestamp_ms;
     call.assert(gateway.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    call.assert(!pool.paused, code::PAUSED)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
     let sufficient = is_sufficient(call, &pool, &stake, TIER_NODE)?;
     call.assert(sufficient, code::INSUFFICIENT_STAKE)?;

@@ -52,11 +52,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Mut(DOCKET), Mut(POOL), Mut(CASE), Mut(STAKE), Ref(Ty::Clock)
     ) ctx -> []),
     function!(veto(Ref(ADMIN_CAP), Ref(DOCKET), Mut(POOL), Mut(CASE), Ref(Ty::Clock)) -> []),
-    function!(set_rules(
-        Ref(ADMIN_CAP), Mut(DOCKET), Ref(POOL), Value(Ty::U64), Value(Ty::U64), Value(Ty::U64),
-        Value(Ty::U64), Value(Ty::U64s), Value(Ty::U64), Value(Ty::U64)
-    ) -> []),
     function!(migrate(Ref(ADMIN_CAP), Mut(DOCKET)) -> []),
+    function!(windows_ms(Ref(DOCKET)) -> [Ty::U64]),
     function!(status(Ref(CASE)) -> [Ty::U8]),
     function!(penalty(Ref(CASE)) -> [Ty::U64]),
     function!(bond(Ref(CASE)) -> [Ty::U64]),
@@ -247,20 +244,17 @@ fn veto(call: &mut Call<'_>) -> Returns {
     reject(call, 2, (3, case), true, now)
 }
 
-fn set_rules(call: &mut Call<'_>) -> Returns {
-    let mut docket: Docket = call.get(1)?;
-    let pool: StakingPool = call.get(2)?;
-    let rules = Rules {
-        evidence_window_ms: call.get(3)?,
-        appeal_window_ms: call.get(4)?,
-        bond: call.get(5)?,
-        reporter_share: call.get(6)?,
-        penalties: call.get(7)?,
-        period_cap: call.get(8)?,
-        correlated: call.get(9)?,
-    };
+/// `set_rules`, for `params`.
+pub(super) fn set_rules(
+    call: &mut Call<'_>,
+    docket: &mut Docket,
+    pool: &StakingPool,
+    rules: Rules,
+) -> Result<(), Failure> {
     let window = SHORTEST_WINDOW_MS..=LONGEST_WINDOW_MS;
-    call.assert(docket.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    if docket.version != PACKAGE_VERSION {
+        return Err(call.abort_in("slashing", code::WRONG_VERSION));
+    }
     let bounded = window.contains(&rules.evidence_window_ms)
         && window.contains(&rules.appeal_window_ms)
         && rules.evidence_window_ms + rules.appeal_window_ms <= pool.unbonding_ms
@@ -270,14 +264,27 @@ fn set_rules(call: &mut Call<'_>) -> Returns {
         && rules.penalties.iter().all(|penalty| *penalty <= WHOLE)
         && rules.period_cap <= WHOLE
         && rules.correlated <= WHOLE;
-    call.assert(bounded, code::OUT_OF_BOUNDS)?;
+    if !bounded {
+        return Err(call.abort_in("slashing", code::OUT_OF_BOUNDS));
+    }
     docket.rules = rules.clone();
     call.emit(&RulesChanged {
         docket_id: docket.id,
         rules,
     });
-    call.set(1, &docket)?;
-    Ok(vec![])
+    Ok(())
+}
+
+/// `windows_ms`: how long a case may take.
+pub(super) fn windows(docket: &Docket) -> Result<u64, Failure> {
+    add(
+        docket.rules.evidence_window_ms,
+        docket.rules.appeal_window_ms,
+    )
+}
+
+fn windows_ms(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&windows(&call.get::<Docket>(0)?)?)])
 }
 
 fn migrate(call: &mut Call<'_>) -> Returns {

@@ -6,9 +6,10 @@ use crate::abort::staking as code;
 use crate::execute::call::{Call, Failure, Returns, add, sub};
 use crate::layout::framework::{Clock, Coin};
 use crate::layout::staking::{
-    PoolMigrated, STATUS_ACTIVE, STATUS_SLASHED_OUT, STATUS_UNBONDING, STATUS_WITHDRAWN, Slashed,
-    Stake, Staked, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER, TierChanged, TierParams,
-    ToppedUp, TreasuryFunded, TreasuryWithdrawn, UnbondingChanged, UnstakeRequested, Withdrawn,
+    PauseChanged, PoolMigrated, STATUS_ACTIVE, STATUS_SLASHED_OUT, STATUS_UNBONDING,
+    STATUS_WITHDRAWN, Slashed, Stake, Staked, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER,
+    TierChanged, TierParams, ToppedUp, TreasuryFunded, TreasuryWithdrawn, UnbondingChanged,
+    UnstakeRequested, Withdrawn,
 };
 use crate::types::{Ty, encode};
 
@@ -59,10 +60,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(slash(
         Ref(SLASH_CAP), Mut(POOL), Mut(STAKE), Value(Ty::U64), Value(Ty::String), Ref(Ty::Clock)
     ) -> []),
-    function!(set_tier(
-        Ref(ADMIN_CAP), Mut(POOL), Value(Ty::U8), Value(Ty::U64), Value(Ty::U64)
-    ) -> []),
-    function!(set_unbonding(Ref(ADMIN_CAP), Mut(POOL), Value(Ty::U64)) -> []),
     function!(withdraw_treasury(Ref(ADMIN_CAP), Mut(POOL), Value(Ty::U64)) ctx -> [Ty::Coin]),
     function!(migrate(Ref(ADMIN_CAP), Mut(POOL)) -> []),
     function!(has_sufficient_stake(Ref(POOL), Ref(STAKE), Value(Ty::U8)) -> [Ty::Bool]),
@@ -79,6 +76,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(locked_until_ms(Ref(STAKE)) -> [Ty::U64]),
     function!(withdrawable_at_ms(Ref(STAKE)) -> [Ty::U64]),
     function!(treasury(Ref(POOL)) -> [Ty::U64]),
+    function!(is_paused(Ref(POOL)) -> [Ty::Bool]),
     function!(unbonding_ms(Ref(POOL)) -> [Ty::U64]),
     function!(tier_node() -> [Ty::U8]),
     function!(tier_user() -> [Ty::U8]),
@@ -91,6 +89,7 @@ fn stake(call: &mut Call<'_>) -> Returns {
     let tier: u8 = call.get(2)?;
     let now = call.get::<Clock>(3)?.timestamp_ms;
     call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    call.assert(!pool.paused, code::PAUSED)?;
     let params = tier_params(call, &pool, tier)?;
     call.assert(coin.balance >= params.minimum, code::BELOW_MINIMUM)?;
     let stake = Stake {
@@ -130,6 +129,7 @@ fn top_up(call: &mut Call<'_>) -> Returns {
     let mut stake: Stake = call.get(1)?;
     let coin: Coin = call.get(2)?;
     call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    call.assert(!pool.paused, code::PAUSED)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
     call.assert(stake.status == STATUS_ACTIVE, code::NOT_ACTIVE)?;
     call.assert(coin.balance > 0, code::ZERO_AMOUNT)?;
@@ -297,18 +297,25 @@ fn is_slashable_view(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&is_slashable(&call.get::<Stake>(0)?))])
 }
 
-fn set_tier(call: &mut Call<'_>) -> Returns {
-    let mut pool: StakingPool = call.get(1)?;
-    let tier: u8 = call.get(2)?;
-    let minimum: u64 = call.get(3)?;
-    let lockup_ms: u64 = call.get(4)?;
-    call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
-    call.assert(tier < TIERS, code::UNKNOWN_TIER)?;
-    call.assert(
+/// `set_tier`, for `params`.
+pub(super) fn set_tier(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    tier: u8,
+    minimum: u64,
+    lockup_ms: u64,
+) -> Result<(), Failure> {
+    let check = |condition: bool, code| match condition {
+        true => Ok(()),
+        false => Err(call.abort_in("staking", code)),
+    };
+    check(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    check(tier < TIERS, code::UNKNOWN_TIER)?;
+    check(
         (LEAST_MINIMUM..=GREATEST_MINIMUM).contains(&minimum),
         code::OUT_OF_BOUNDS,
     )?;
-    call.assert(lockup_ms <= LONGEST_LOCKUP_MS, code::OUT_OF_BOUNDS)?;
+    check(lockup_ms <= LONGEST_LOCKUP_MS, code::OUT_OF_BOUNDS)?;
     let params = pool
         .tiers
         .get_mut(usize::from(tier))
@@ -320,25 +327,44 @@ fn set_tier(call: &mut Call<'_>) -> Returns {
         minimum,
         lockup_ms,
     });
-    call.set(1, &pool)?;
-    Ok(vec![])
+    Ok(())
 }
 
-fn set_unbonding(call: &mut Call<'_>) -> Returns {
-    let mut pool: StakingPool = call.get(1)?;
-    let unbonding_ms: u64 = call.get(2)?;
-    call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
-    call.assert(
-        (SHORTEST_UNBONDING_MS..=LONGEST_UNBONDING_MS).contains(&unbonding_ms),
-        code::OUT_OF_BOUNDS,
-    )?;
+/// `set_unbonding`, for `params`.
+pub(super) fn set_unbonding(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    unbonding_ms: u64,
+) -> Result<(), Failure> {
+    if pool.version != PACKAGE_VERSION {
+        return Err(call.abort_in("staking", code::WRONG_VERSION));
+    }
+    if !(SHORTEST_UNBONDING_MS..=LONGEST_UNBONDING_MS).contains(&unbonding_ms) {
+        return Err(call.abort_in("staking", code::OUT_OF_BOUNDS));
+    }
     pool.unbonding_ms = unbonding_ms;
     call.emit(&UnbondingChanged {
         pool_id: pool.id,
         unbonding_ms,
     });
-    call.set(1, &pool)?;
-    Ok(vec![])
+    Ok(())
+}
+
+/// `set_paused`, for `params`.
+pub(super) fn set_paused(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    paused: bool,
+) -> Result<(), Failure> {
+    if pool.version != PACKAGE_VERSION {
+        return Err(call.abort_in("staking", code::WRONG_VERSION));
+    }
+    pool.paused = paused;
+    call.emit(&PauseChanged {
+        pool_id: pool.id,
+        paused,
+    });
+    Ok(())
 }
 
 fn withdraw_treasury(call: &mut Call<'_>) -> Returns {
@@ -412,6 +438,10 @@ fn withdrawable_at_ms(call: &mut Call<'_>) -> Returns {
 
 fn treasury(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<StakingPool>(0)?.treasury)])
+}
+
+fn is_paused(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<StakingPool>(0)?.paused)])
 }
 
 fn unbonding_ms(call: &mut Call<'_>) -> Returns {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract_model::layout::MoveEvent;
 use contract_model::layout::anchors::StateAnchored;
-use contract_model::layout::k8s_gateway::{REVOKED_BY_ADMIN, SealTokenRevoked};
+use contract_model::layout::k8s_gateway::{REVOKED_BY_ADMIN, SealTokenCreated, SealTokenRevoked};
+use contract_model::layout::params::{ChangeCancelled, ChangeExecuted, ChangeProposed, Params};
 use contract_model::layout::slashing::{Case, CaseExecuted, CaseOpened, Docket};
 use contract_model::layout::staking::{
     STATUS_ACTIVE, STATUS_UNBONDING, Slashed, Stake, Staked, ToppedUp, Withdrawn,
@@ -122,10 +123,22 @@ proptest! {
             let (before, after) = (act.before.pool().unwrap(), world.pool().unwrap());
             let executed = !events::<CaseExecuted>(act).is_empty();
             let rules = |world: &World| world.views::<Docket>()[0].rules.clone();
-            let governed = before.tiers != after.tiers
-                || before.unbonding_ms != after.unbonding_ms
+            // A change of a parameter was proposed with the capability, and waited.
+            let numbers = |world: &World| {
+                let pool = world.pool().unwrap();
+                let params = world.views::<Params>().remove(0);
+                (pool.tiers, pool.unbonding_ms, rules(world), params.delay_ms)
+            };
+            if numbers(&act.before) != numbers(world) {
+                let number = events::<ChangeExecuted>(act)[0].number;
+                let pending = act.before.views::<Params>().remove(0).pending;
+                let change = pending.iter().find(|change| change.number == number).unwrap();
+                assert!(act.now >= change.ready_at_ms);
+            }
+            let governed = before.paused != after.paused
+                || !events::<ChangeProposed>(act).is_empty()
+                || !events::<ChangeCancelled>(act).is_empty()
                 || (before.treasury > after.treasury && !executed)
-                || rules(&act.before) != rules(world)
                 || events::<SealTokenRevoked>(act).iter().any(|e| e.reason == REVOKED_BY_ADMIN);
             let owns = |cap| {
                 let owner = act.before.get(cap).unwrap().owner();
@@ -139,6 +152,16 @@ proptest! {
                 let old = act.before.stake(stake.id);
                 let changed = old.is_some_and(|old| old != stake);
                 assert!(!changed || stake.owner == act.sender || may_slash);
+            }
+        });
+    }
+
+    #[test]
+    fn new_money_during_a_pause(seed: u64) {
+        each_act(seed, |act, _, _| {
+            if act.before.pool().unwrap().paused {
+                let new = events::<Staked>(act).len() + events::<ToppedUp>(act).len();
+                assert_eq!(new + events::<SealTokenCreated>(act).len(), 0);
             }
         });
     }
@@ -273,6 +296,36 @@ fn slash(chain: &mut Chain, stake: Address, amount: u64) {
         ];
         ptb.call("staking", "slash", arguments);
     });
+}
+
+/// A pause never holds back what leads out.
+#[test]
+fn funds_held_hostage_by_a_pause() {
+    let mut chain = Chain::new(2, Parameters::development());
+    let stake = chain.stake(address(1), 2 * SUI, 0);
+    let genesis = &chain.genesis;
+    let (pool, params, cap) = (genesis.pool, genesis.params, genesis.admin_cap);
+    chain.run(address(0), |ptb| {
+        let arguments = vec![
+            ptb.object(cap),
+            ptb.object_as(params, false),
+            ptb.object(pool),
+            ptb.pure(&true),
+        ];
+        ptb.call("params", "set_paused", arguments);
+    });
+    assert!(chain.world.pool().unwrap().paused);
+    for function in ["request_unstake", "withdraw"] {
+        let outcome = chain.run(address(1), |ptb| {
+            let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
+            let coin = ptb.call("staking", function, arguments);
+            if function == "withdraw" {
+                ptb.transfer(vec![coin], address(1));
+            }
+        });
+        assert!(outcome.is_success());
+        chain.advance(60_000);
+    }
 }
 
 /// A token whose stake is slashed or unbonding stops being valid at once.

@@ -7,7 +7,7 @@ use contract_model::layout::enclave_registry as registry;
 use contract_model::layout::framework::Field;
 use contract_model::layout::k8s_gateway as gateway;
 use contract_model::layout::{MoveEvent, MoveType};
-use contract_model::layout::{anchors, slashing, staking};
+use contract_model::layout::{anchors, params, slashing, staking};
 use sui_sdk_types::{Address, Event};
 
 /// All objects of the package, from the events so far.
@@ -21,6 +21,7 @@ pub struct Rebuilt {
     pub rules: Option<slashing::Rules>,
     pub cases: BTreeMap<Address, slashing::Case>,
     pub anchors: BTreeMap<Address, anchors::Anchor>,
+    pub params: Option<params::Params>,
 }
 
 /// By cluster, from the table's entries.
@@ -64,6 +65,7 @@ impl Rebuilt {
                 .map(|docket| docket.rules),
             cases: by_id(world),
             anchors: anchors_of(world),
+            params: world.views().pop(),
         }
     }
 
@@ -81,7 +83,8 @@ impl Rebuilt {
             || self.gateway(event)
             || self.registry(event)
             || self.slashing(event)
-            || self.anchors(event);
+            || self.anchors(event)
+            || self.params(event);
         assert!(known, "unknown event {}", event.type_);
     }
 
@@ -97,6 +100,7 @@ impl Rebuilt {
                 total_slashed: 0,
                 stakes_created: 0,
                 treasury: 0,
+                paused: false,
             });
         } else if let Some(e) = decode::<staking::TierChanged>(event) {
             self.pool().tiers[usize::from(e.tier)] = staking::TierParams {
@@ -154,6 +158,8 @@ impl Rebuilt {
             pool.treasury += e.amount;
         } else if let Some(e) = decode::<staking::TreasuryWithdrawn>(event) {
             self.pool().treasury = e.remaining;
+        } else if let Some(e) = decode::<staking::PauseChanged>(event) {
+            self.pool().paused = e.paused;
         } else if let Some(e) = decode::<staking::TreasuryFunded>(event) {
             self.pool().treasury = e.balance;
         } else {
@@ -313,5 +319,37 @@ impl Rebuilt {
             return true;
         }
         event.type_.name().as_str() == anchors::AnchorsCreated::NAME
+    }
+
+    fn params(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<params::ParamsCreated>(event) {
+            self.params = Some(params::Params {
+                id: e.params_id,
+                version: 1,
+                delay_ms: e.delay_ms,
+                proposed: 0,
+                pending: Vec::new(),
+            });
+            return true;
+        }
+        let params = self.params.as_mut().unwrap();
+        if let Some(e) = decode::<params::ChangeProposed>(event) {
+            params.proposed += 1;
+            params.pending.push(params::Change {
+                number: e.number,
+                kind: e.kind,
+                values: e.values,
+                ready_at_ms: e.ready_at_ms,
+            });
+        } else if let Some(e) = decode::<params::ChangeExecuted>(event) {
+            params.pending.retain(|change| change.number != e.number);
+        } else if let Some(e) = decode::<params::ChangeCancelled>(event) {
+            params.pending.retain(|change| change.number != e.number);
+        } else if let Some(e) = decode::<params::DelayChanged>(event) {
+            params.delay_ms = e.delay_ms;
+        } else {
+            return false;
+        }
+        true
     }
 }

@@ -2,6 +2,7 @@
 
 use contract_model::layout::anchors::{AnchorStatement, INTENT_ANCHOR};
 use contract_model::layout::enclave_registry::Enclave;
+use contract_model::layout::params::Params;
 use contract_model::layout::slashing::{
     AcquittalStatement, Case, EvidenceStatement, INTENT_ACQUITTAL, INTENT_EVIDENCE,
 };
@@ -163,7 +164,7 @@ impl History {
         self.last = None;
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..35) {
+        match self.rng.random_range(0..39) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -184,6 +185,7 @@ impl History {
             28 => self.appeal(),
             29..=30 => self.execute_case(),
             31 => self.govern_cases(),
+            32..=35 => self.govern_params(),
             _ => self.anchor(),
         }
     }
@@ -450,27 +452,10 @@ impl History {
     fn govern(&mut self) {
         let sender = self.mostly(Some(address(0)));
         let (cap, pool) = (self.chain.genesis.admin_cap, self.chain.genesis.pool);
-        let act = self.rng.random_range(0..9);
-        let tier = self.right(&[0u8, 1, 2], &[3]);
-        let minimum = self.right(&[SUI, SUI / 10, 2 * SUI], &[999_999, 1_000_001 * SUI]);
-        let period = self.right(&[MINUTE, DAY, 7 * DAY], &[0, 91 * DAY, 366 * DAY]);
+        let act = self.rng.random_range(5..9);
         let gateway = self.chain.genesis.gateway;
         let amount = self.amount();
         self.build(sender, |ptb| match act {
-            0..=2 => {
-                let arguments = vec![
-                    ptb.object(cap),
-                    ptb.object(pool),
-                    ptb.pure(&tier),
-                    ptb.pure(&minimum),
-                    ptb.pure(&period),
-                ];
-                ptb.call("staking", "set_tier", arguments);
-            }
-            3..=4 => {
-                let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&period)];
-                ptb.call("staking", "set_unbonding", arguments);
-            }
             5..=6 => {
                 let arguments = vec![ptb.object(cap), ptb.object(pool), ptb.pure(&amount)];
                 let coin = ptb.call("staking", "withdraw_treasury", arguments);
@@ -789,15 +774,7 @@ impl History {
         let sender = self.mostly(Some(address(0)));
         let cap = self.chain.genesis.admin_cap;
         let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
-        let (right, wrong) = ([10_000, 20_000, MINUTE / 2], [9_999, 61 * DAY]);
-        let evidence = self.right(&right, &wrong);
-        let appeal = self.right(&right, &wrong);
-        let bond = self.right(&[SUI / 10, 1], &[0]);
-        let share = self.right(&[500u64, 0, 5_000], &[5_001]);
-        let penalties = self.right(&[[100u64, 5_000, 1_000, 500], [10_000; 4]], &[[10_001; 4]]);
-        let length = self.right(&[4usize], &[3]);
-        let cap_share = self.right(&[5_000u64, 10_000, 0], &[10_001]);
-        let act = self.rng.random_range(0..5);
+        let act = self.rng.random_range(0..4);
         self.build(sender, |ptb| match (act, case) {
             (0..3, Some(case)) => {
                 let arguments = vec![
@@ -809,24 +786,115 @@ impl History {
                 ];
                 ptb.call("slashing", "veto", arguments);
             }
-            (3, _) => {
+            _ => {
                 let arguments = vec![ptb.object(cap), ptb.object(docket)];
                 ptb.call("slashing", "migrate", arguments);
             }
-            _ => {
+        });
+    }
+
+    /// A change's kind and values.
+    fn change(&mut self) -> (u8, Vec<u64>) {
+        let kind = self.right(&[0u8, 0, 1, 1, 2, 2, 3], &[4]);
+        let mut values = match kind {
+            0 => vec![
+                self.right(&[0, 1, 2], &[3, 256]),
+                self.right(&[SUI, SUI / 10, 2 * SUI], &[999_999, 1_000_001 * SUI]),
+                self.right(&[0, MINUTE, DAY, 7 * DAY], &[366 * DAY]),
+            ],
+            1 => vec![self.right(&[MINUTE, DAY, 7 * DAY], &[0, 91 * DAY])],
+            2 => {
+                let (right, wrong) = ([10_000, 20_000, MINUTE / 2], [9_999, 61 * DAY]);
+                let mut rules = vec![
+                    self.right(&right, &wrong),
+                    self.right(&right, &wrong),
+                    self.right(&[SUI / 10, 1], &[0]),
+                    self.right(&[500, 0, 5_000], &[5_001]),
+                ];
+                let penalties = [[100, 5_000, 1_000, 500], [10_000; 4]];
+                rules.extend(self.right(&penalties, &[[10_001; 4]]));
+                rules.extend([self.right(&[5_000, 10_000, 0], &[10_001]), 2_000]);
+                rules
+            }
+            _ => vec![self.right(&[MINUTE, MINUTE, DAY], &[59_999, 31 * DAY])],
+        };
+        if self.rng.random_bool(0.03) {
+            values.push(0);
+        }
+        (kind, values)
+    }
+
+    /// Proposes, executes or cancels a change, pauses or migrates.
+    fn govern_params(&mut self) {
+        let (kind, values) = self.change();
+        let genesis = &self.chain.genesis;
+        let (cap, params) = (genesis.admin_cap, genesis.params);
+        let (pool, docket) = (genesis.pool, genesis.docket);
+        let state: Params = self.chain.world.view(params).unwrap();
+        let paused = self.chain.world.pool().unwrap().paused;
+        let ready: Vec<u64> = state.pending.iter().map(|change| change.number).collect();
+        let known = ready.choose(&mut self.rng).copied();
+        let number = self.pick(&[known, known, known, Some(state.proposed)]);
+        let number = number.unwrap_or(0);
+        let mut act = self.rng.random_range(0..24);
+        if state.pending.len() > 8 && act < 10 {
+            act = 20;
+        }
+        // Pauses are short, or histories would be.
+        if paused && self.rng.random_bool(0.6) {
+            act = 22;
+        }
+        let pause = if self.rng.random_bool(0.9) {
+            !paused
+        } else {
+            paused
+        };
+        let sender = match act {
+            10..20 => self.person(),
+            _ => self.mostly(Some(address(0))),
+        };
+        self.build(sender, |ptb| match act {
+            0..10 => {
                 let arguments = vec![
                     ptb.object(cap),
-                    ptb.object(docket),
-                    ptb.object_as(pool, false),
-                    ptb.pure(&evidence),
-                    ptb.pure(&appeal),
-                    ptb.pure(&bond),
-                    ptb.pure(&share),
-                    ptb.pure(&penalties[..length].to_vec()),
-                    ptb.pure(&cap_share),
-                    ptb.pure(&2_000u64),
+                    ptb.object(params),
+                    ptb.pure(&kind),
+                    ptb.pure(&values),
+                    ptb.clock(),
                 ];
-                ptb.call("slashing", "set_rules", arguments);
+                ptb.call("params", "propose", arguments);
+            }
+            10..20 => {
+                let arguments = vec![
+                    ptb.object(params),
+                    ptb.object(pool),
+                    ptb.object(docket),
+                    ptb.pure(&number),
+                    ptb.clock(),
+                ];
+                ptb.call("params", "execute", arguments);
+            }
+            20 => {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object(params),
+                    ptb.pure(&number),
+                    ptb.clock(),
+                ];
+                ptb.call("params", "cancel", arguments);
+            }
+            21..23 => {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object_as(params, false),
+                    ptb.object(pool),
+                    ptb.pure(&pause),
+                ];
+                ptb.call("params", "set_paused", arguments);
+            }
+            _ => {
+                let arguments = vec![ptb.object(cap), ptb.object(params)];
+                ptb.call("params", "migrate", arguments);
             }
         });
     }

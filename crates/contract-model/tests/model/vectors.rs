@@ -9,6 +9,7 @@ use contract_model::layout::anchors::*;
 use contract_model::layout::enclave_registry::*;
 use contract_model::layout::framework::Table;
 use contract_model::layout::k8s_gateway::*;
+use contract_model::layout::params::*;
 use contract_model::layout::slashing::*;
 use contract_model::layout::staking::*;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,7 @@ fn vectors() -> BTreeMap<String, Vector> {
     registry(&mut all);
     slashing(&mut all);
     anchors(&mut all);
+    params(&mut all);
     all.0
 }
 
@@ -74,6 +76,7 @@ fn staking(all: &mut Vectors) {
         total_slashed: 6,
         stakes_created: 7,
         treasury: 8,
+        paused: true,
     });
     all.add(Stake {
         id: id(4),
@@ -439,6 +442,56 @@ fn anchors(all: &mut Vectors) {
     });
 }
 
+fn params(all: &mut Vectors) {
+    let change = Change {
+        number: 96,
+        kind: CHANGE_UNBONDING,
+        values: vec![97],
+        ready_at_ms: 98,
+    };
+    all.add(Params {
+        id: id(30),
+        version: 1,
+        delay_ms: 99,
+        proposed: 100,
+        pending: vec![change.clone()],
+    });
+    all.add(change);
+    all.add(ParamsCreated {
+        params_id: id(30),
+        delay_ms: 99,
+    });
+    all.add(ChangeProposed {
+        params_id: id(30),
+        number: 101,
+        kind: CHANGE_TIER,
+        values: vec![102, 103, 104],
+        ready_at_ms: 105,
+    });
+    all.add(ChangeExecuted {
+        params_id: id(30),
+        number: 106,
+        at_ms: 107,
+    });
+    all.add(ChangeCancelled {
+        params_id: id(30),
+        number: 108,
+        at_ms: 109,
+    });
+    all.add(DelayChanged {
+        params_id: id(30),
+        delay_ms: 110,
+    });
+    all.add(ParamsMigrated {
+        params_id: id(30),
+        version: 2,
+    });
+    all.add(PauseChanged {
+        pool_id: id(1),
+        paused: true,
+    });
+}
+
 #[test]
 fn layouts_are_those_of_the_vectors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts.json");
@@ -463,6 +516,7 @@ fn abort_codes_are_those_of_the_move_sources() {
     let rust = std::fs::read_to_string(root.join("src/abort.rs")).unwrap();
     for module in [
         "anchors",
+        "params",
         "staking",
         "k8s_gateway",
         "enclave_registry",

@@ -28,7 +28,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("staking", "request_unstake"),
     ("staking", "withdraw"),
     ("staking", "slash"),
-    ("staking", "set_tier"),
+    ("params", "set_paused"),
     ("staking", "withdraw_treasury"),
     ("staking", "has_sufficient_stake"),
     ("k8s_gateway", "create_seal_token"),
