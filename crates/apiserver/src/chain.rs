@@ -80,7 +80,7 @@ impl Handler {
             discovery: Discovery::new(&registry, &builder.advertise),
             openapi: crate::openapi::OpenApi::new(&registry),
             health,
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::new(builder.metrics)),
             frames: Arc::default(),
             side: builder.side,
             audit: builder.audit,

@@ -54,8 +54,8 @@ const BUCKETS: [f64; 16] = [
 ];
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
-        let mut registry = Registry::default();
+    /// Beside the ones that `registry` has already.
+    pub(crate) fn new(mut registry: Registry) -> Self {
         let requests = Family::default();
         let durations =
             Family::<DurationLabels, Histogram, fn() -> Histogram>::new_with_constructor(histogram);

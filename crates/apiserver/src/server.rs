@@ -49,9 +49,17 @@ pub struct ServerBuilder {
     pub(crate) exporters: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) advertise: String,
+    pub(crate) metrics: prometheus_client::registry::Registry,
 }
 
 impl ServerBuilder {
+    /// Metrics of the assembled server's other parts; `/metrics` shows them beside its own.
+    #[must_use]
+    pub fn metrics(mut self, registry: prometheus_client::registry::Registry) -> Self {
+        self.metrics = registry;
+        self
+    }
+
     /// Who is asked whether a certificate's identity is live. Default: [`OpenGate`].
     #[must_use]
     pub fn identity_gate(mut self, gate: Arc<dyn IdentityGate>) -> Self {
@@ -168,6 +176,7 @@ impl Server {
             exporters: Vec::new(),
             limits: Limits::default(),
             advertise: String::new(),
+            metrics: prometheus_client::registry::Registry::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod error;
 mod identity;
 mod join;
+mod metrics;
 mod routes;
 mod server;
 mod stake;

@@ -158,6 +158,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         tls.clone(),
         stop.clone(),
     ));
+    let mut metrics = crate::metrics::of_tee(&*tee);
     let join = JoinService::new(JoinParts {
         cluster: ObjectId(cluster.into_inner()),
         tee: tee.clone(),
@@ -169,7 +170,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
             client: identity.client_authority.clone(),
             server_ca_pem: identity.server_authority.pem(),
         },
-        metrics: JoinMetrics::default(),
+        metrics: JoinMetrics::register(&mut metrics),
         clock: Arc::new(SystemClock),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
@@ -189,6 +190,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
             move || view.current().map_err(|e| CheckFailure(e.to_string()))
         }))
         .check(tee_check(&*tee))
+        .metrics(metrics)
         .advertise(config.listen.to_string())
         .build()
         .await?;
