@@ -88,7 +88,7 @@ impl Collateral {
                 Label::PublicKey => &mut self.public_keys,
                 Label::RevocationList => &mut self.revocation_lists,
             };
-            if items.len() == MAX_ITEMS {
+            if items.len() >= MAX_ITEMS {
                 return Err(CollateralError::TooMany);
             }
             items.push(der);
