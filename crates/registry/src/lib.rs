@@ -41,6 +41,7 @@ pub use context::{RequestContext, UserInfo};
 pub use convert::Conversion;
 pub use machinery::Status;
 pub use object::{Answer, Body, Object, ObjectList};
+pub use ops::managed::note_manager;
 pub use options::{
     CreateOptions, DeleteOptions, DeletionPropagation, FieldValidation, GetOptions, ListOptions,
     Patch, PatchOptions, Preconditions, ResourceVersionMatch, UpdateOptions, WriteOptions,

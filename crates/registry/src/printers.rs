@@ -114,6 +114,11 @@ fn printer(group: &str, kind: &str) -> &'static Printer {
         .unwrap_or(&DEFAULT)
 }
 
+/// Whether a resource has no columns of its own; upstream then writes `rows` of an empty table as null.
+pub fn is_default(resource: &Resource) -> bool {
+    std::ptr::eq(printer(&resource.group, &resource.kind), &raw const DEFAULT)
+}
+
 /// The columns of a resource.
 pub fn columns(resource: &Resource) -> &'static [Column] {
     printer(&resource.group, &resource.kind).columns

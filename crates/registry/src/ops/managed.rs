@@ -3,7 +3,7 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/fieldmanager/, handlers/patch.go#applyPatcher
 
 use fieldmanager::{Context, Node};
-use machinery::{ObjectExt, Status, time};
+use machinery::{Gvk, ObjectExt, Status, time};
 use serde_json::{Map, Value};
 
 use crate::context::RequestContext;
@@ -96,6 +96,24 @@ pub(crate) fn apply(
             configuration.force,
         )?)
     })
+}
+
+/// Notes who makes an object that is not kept, such as an access review.
+pub fn note_manager(
+    context: &RequestContext,
+    gvk: &Gvk,
+    options: &UpdateOptions,
+    object: &mut Value,
+) {
+    let manager = Context {
+        node: Node::builtin(&gvk.group, &gvk.version, &gvk.kind),
+        manager: &context.manager(&options.field_manager),
+        api_version: &gvk.api_version(),
+        subresource: "",
+        reset: &[],
+        now: &time::format(jiff::Timestamp::now()),
+    };
+    fieldmanager::update(&manager, &Value::Object(Map::new()), object);
 }
 
 /// The managed fields of an object.

@@ -21,6 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
             "componentstatus",
         )
         .short(&["cs"])
+        .warning("v1 ComponentStatus is deprecated in v1.19+")
         .verbs(&[Verb::Get, Verb::List])
         .by_server(),
         row("", "v1", "ConfigMap", "configmaps", "configmap")
