@@ -226,6 +226,7 @@ async fn live(
                 "not everything could be ended in an orderly way"
             );
         }
+        node.staking.retire(node.staked.token).await;
     }
     Ok(end)
 }

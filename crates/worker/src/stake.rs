@@ -12,6 +12,9 @@ use crate::keys::SecretFile;
 use crate::state::{Purpose, State, StateFile};
 use crate::{Phase, WorkerError};
 
+/// How long the chain may take to revoke the token of a stake that is gone.
+const RETIRE_WITHIN: Duration = Duration::from_secs(10);
+
 /// The chain's side of a worker.
 pub(crate) struct Staking {
     pub(crate) client: Client,
@@ -121,6 +124,24 @@ impl Staking {
         Ok(Standing::Good {
             token_expires_at_ms: token.expires_at_ms,
         })
+    }
+
+    /// Revokes the token of a stake that is gone, which frees the node's name for another one. Nothing depends on its success:
+    /// the token is worth nothing any more.
+    pub(crate) async fn retire(&self, token: Address) {
+        let call = calls::revoke_seal_token(&self.deployment, token);
+        let submitted =
+            tokio::time::timeout(RETIRE_WITHIN, self.client.submit(&self.key, &call)).await;
+        match submitted {
+            Ok(Ok(executed)) => {
+                tracing::info!(%token, digest = %executed.digest, "Seal token revoked")
+            }
+            Ok(Err(error)) if is_superseded(&error) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%token, error = crate::error::line(&error), "the Seal token could not be revoked")
+            }
+            Err(_) => tracing::warn!(%token, "the Seal token could not be revoked in time"),
+        }
     }
 
     /// Gives the token another lifetime, if half of its present one is over.

@@ -109,6 +109,15 @@ async fn a_revoked_token_is_replaced_and_a_stake_that_is_gone_is_not() {
     assert!(matches!(refused, WorkerError::StakeGone(_)));
     assert_eq!((refused.class(), refused.exit_code()), (Class::Chain, 11));
     assert_eq!(world.pool().await.stakes_created, 1);
+
+    // Its token goes with it, so that the node may be staked for anew.
+    staking.retire(second.token).await;
+    staking.retire(second.token).await;
+    std::fs::remove_file(world.path().join("worker-0/state.json")).unwrap();
+    let (staking, mut state) = world.staking("worker-0");
+    let third = staking.ensure(&mut state).await.unwrap();
+    assert_ne!(third.stake, first.stake);
+    assert_eq!(world.pool().await.stakes_created, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
