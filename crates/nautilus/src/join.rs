@@ -41,10 +41,7 @@ impl SideRoutes for JoinRoutes {
             };
             return refused(&refusal);
         };
-        self.service
-            .handle(channel, request)
-            .await
-            .map(|body| Body::wrap(body))
+        self.service.handle(channel, request).await.map(Body::wrap)
     }
 }
 

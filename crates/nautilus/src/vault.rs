@@ -34,6 +34,9 @@ pub enum VaultError {
     },
 }
 
+/// A record's name and content.
+pub(crate) type NamedRecord = (String, Zeroizing<Vec<u8>>);
+
 /// Reads and writes records by name. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Vault {
@@ -77,10 +80,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Unreadable`].
-    pub(crate) fn list(
-        &self,
-        prefix: &str,
-    ) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, VaultError> {
+    pub(crate) fn list(&self, prefix: &str) -> Result<Vec<NamedRecord>, VaultError> {
         self.store
             .snapshot()
             .range(&key(prefix), None)
