@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Kubeconfig(commands::kubeconfig::KubeconfigArgs),
     /// Ask a control plane for its evidence and verify it against the chain
     Verify(commands::verify::VerifyArgs),
+    /// Verify attestation evidence of any kind from a file
+    Attest(commands::attest::AttestArgs),
     /// What a pod's sandbox runs
     #[command(hide = true)]
     Pause,

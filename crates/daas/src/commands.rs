@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod attest;
 pub(crate) mod chain_args;
 pub(crate) mod cluster;
 pub(crate) mod kubeconfig;

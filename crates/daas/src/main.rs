@@ -49,6 +49,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(args) => commands::cluster::run(args, output).await,
         Command::Kubeconfig(args) => commands::kubeconfig::run(args).await,
         Command::Verify(args) => commands::verify::run(args, output).await,
+        Command::Attest(args) => commands::attest::run(&args),
         Command::SampleServer(args) => commands::sample_server::run(args).await,
         Command::Pause => commands::pause::run(),
     }
