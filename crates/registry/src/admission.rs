@@ -6,8 +6,10 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
 
 mod default_tolerations;
+mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
+mod pod_security;
 mod priority;
 mod service_account;
 mod storage_class;
@@ -23,8 +25,10 @@ use crate::registry::Registry;
 use crate::resource::Resource;
 
 pub use default_tolerations::DefaultTolerationSeconds;
+pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
+pub use pod_security::PodSecurity;
 pub use priority::Priority;
 pub use service_account::ServiceAccount;
 pub use storage_class::DefaultStorageClass;
@@ -35,8 +39,10 @@ pub use storage_class::DefaultStorageClass;
 pub fn default_chain() -> Chain {
     Chain::new(vec![
         Arc::new(NamespaceLifecycle),
+        Arc::new(LimitRanger),
         Arc::new(ServiceAccount),
         Arc::new(NodeRestriction),
+        Arc::new(PodSecurity),
         Arc::new(Priority),
         Arc::new(DefaultTolerationSeconds),
         Arc::new(DefaultStorageClass),

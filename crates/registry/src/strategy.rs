@@ -23,7 +23,7 @@ mod pod;
 mod pod_validation;
 mod policy;
 mod qos;
-mod quantity;
+pub(crate) mod quantity;
 mod rbac;
 mod service;
 mod storage;

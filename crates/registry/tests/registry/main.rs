@@ -9,6 +9,8 @@ mod crud;
 mod delete;
 mod hostile;
 mod index;
+mod limits;
+mod pod_security;
 mod reference;
 mod stream;
 mod watch;
