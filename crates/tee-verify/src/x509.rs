@@ -17,8 +17,8 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Version};
 /// The largest certificate that is looked at.
 const MAX_CERTIFICATE: usize = 8 * 1024;
 
-/// The largest revocation list that is looked at.
-const MAX_REVOCATION_LIST: usize = 512 * 1024;
+/// The most that the revocation lists may be together.
+const MAX_REVOCATION_LISTS: usize = 1024 * 1024;
 
 /// The longest chain, root included.
 pub(crate) const MAX_CHAIN: usize = 8;
@@ -303,33 +303,34 @@ pub(crate) fn find_chain<'c, 'a, T>(
     check_chain(&chain, now, trusted).map(|trust| (trust, chain))
 }
 
-/// Looks up every certificate of a chain (leaf first, root last) but the root in the list of its issuer.
+/// Looks up every certificate of a chain (leaf first, root last) but the root in the list of its issuer. Each list
+/// is read once.
 pub(crate) fn check_revocation(
     chain: &[&Certificate<'_>],
     lists: &[impl AsRef<[u8]>],
     now: i64,
     required: bool,
 ) -> Result<(), ChainError> {
-    for (child, issuer) in chain.iter().zip(chain.iter().skip(1)) {
-        let mut listed = false;
-        for list in lists {
-            let der = list.as_ref();
-            if der.len() > MAX_REVOCATION_LIST {
-                return Err(ChainError::RevocationList);
+    let sizes = lists.iter().map(|list| list.as_ref().len());
+    if sizes.fold(0, usize::saturating_add) > MAX_REVOCATION_LISTS {
+        return Err(ChainError::RevocationList);
+    }
+    let pairs = || chain.iter().zip(chain.iter().skip(1));
+    let mut listed = vec![false; pairs().count()];
+    for der in lists {
+        let list = match CertificateRevocationList::from_der(der.as_ref()) {
+            Ok((&[], list)) => list,
+            _ => return Err(ChainError::RevocationList),
+        };
+        for ((child, issuer), listed) in pairs().zip(&mut listed) {
+            if list.issuer().as_raw() == issuer.x509.subject().as_raw() {
+                *listed = true;
+                check_list(&list, child, issuer, now)?;
             }
-            let list = match CertificateRevocationList::from_der(der) {
-                Ok((&[], list)) => list,
-                _ => return Err(ChainError::RevocationList),
-            };
-            if list.issuer().as_raw() != issuer.x509.subject().as_raw() {
-                continue;
-            }
-            listed = true;
-            check_list(&list, child, issuer, now)?;
         }
-        if required && !listed {
-            return Err(ChainError::NoRevocationList);
-        }
+    }
+    if required && listed.contains(&false) {
+        return Err(ChainError::NoRevocationList);
     }
     Ok(())
 }

@@ -255,5 +255,9 @@ fn collateral_is_not_trusted_and_bounded() {
     many.certificates.extend(vec![platform.ask.der.clone(); 40]);
     let got = verify(&evidence, &many, &platform.policy(), now(), &BINDING);
     assert!(matches!(got, Err(VerifyError::Collateral { .. })));
+    let mut large = platform.collateral();
+    large.revocation_lists = vec![vec![0x30; 600_000]; 2];
+    let got = verify(&evidence, &large, &platform.policy(), now(), &BINDING);
+    assert!(matches!(got, Err(VerifyError::Collateral { .. })));
     assert!(many.add(&platform.ask.der).is_err() && many.add(b"nothing").is_err());
 }
