@@ -30,6 +30,9 @@ use crate::stake::{Staked, Staking, Standing};
 use crate::state::StateFile;
 use crate::{Config, WorkerError};
 
+/// How long the node's tasks have to end once they are asked to.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
 /// Everything that a node's tasks share.
 pub(crate) struct Node {
     pub(crate) config: Config,
@@ -98,10 +101,16 @@ impl Node {
         }
         running.cancel();
         talking.cancel();
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a task of the node failed");
+        let ended = async {
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a task of the node failed");
+                }
             }
+        };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!("not every task of the node ended in time; they are dropped");
+            tasks.shutdown().await;
         }
         end
     }

@@ -71,7 +71,7 @@ impl Running {
         let noticed =
             tokio::time::timeout(Duration::from_secs(5), lost.wait_for(Option::is_some)).await;
         assert!(noticed.is_ok(), "it goes on");
-        match tokio::time::timeout(Duration::from_secs(20), self.task).await {
+        match tokio::time::timeout(Duration::from_secs(40), self.task).await {
             Ok(Ok(End::Lost(reason))) => reason,
             _ => panic!("it does not end"),
         }
