@@ -301,3 +301,45 @@ fn every_byte_counts() {
     }
     assert_ne!(verdict(&[&good[..], &[0]].concat()), 0);
 }
+
+/// Quotes over PCRs 0, 7 and 10 with `[5; 32]` as qualifying data, by restricted keys of libtpms 0.9
+/// (`tpm2_createprimary`, `tpm2_quote`).
+#[test]
+fn quotes_of_a_tpm() {
+    let quotes: [(&[u8], &[u8]); 3] = [
+        (
+            include_bytes!("../data/tpm-ecdsa.bin"),
+            include_bytes!("../data/tpm-ecdsa.pem"),
+        ),
+        (
+            include_bytes!("../data/tpm-rsassa.bin"),
+            include_bytes!("../data/tpm-rsassa.pem"),
+        ),
+        (
+            include_bytes!("../data/tpm-rsapss.bin"),
+            include_bytes!("../data/tpm-rsapss.pem"),
+        ),
+    ];
+    for (body, key) in quotes {
+        let mut collateral = Collateral::default();
+        collateral.add(key).unwrap();
+        let root = tee_verify::read_root(key).unwrap();
+        let verdict = |body: Vec<u8>| {
+            let evidence = Evidence::new(Kind::Tpm, body).unwrap();
+            let policy = OfflinePolicy {
+                report_data: Some(hex::encode(BINDING.0)),
+                ..OfflinePolicy::default()
+            };
+            judge(&evidence, &collateral, &policy, &[root], At::Time(now()))
+        };
+        let Verdict::Holds { claims, .. } = verdict(body.to_vec()) else {
+            panic!("refused");
+        };
+        assert_eq!(claims.binding(), Some(BINDING));
+        for index in 0..body.len() {
+            let mut flipped = body.to_vec();
+            flipped[index] ^= 1 << (index % 8);
+            assert_ne!(verdict(flipped).exit_code(), 0, "byte {index}");
+        }
+    }
+}
