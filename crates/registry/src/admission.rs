@@ -11,6 +11,7 @@ mod namespace_lifecycle;
 mod node_restriction;
 mod pod_security;
 mod priority;
+mod resource_quota;
 mod service_account;
 mod storage_class;
 
@@ -30,6 +31,7 @@ pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use pod_security::PodSecurity;
 pub use priority::Priority;
+pub use resource_quota::ResourceQuota;
 pub use service_account::ServiceAccount;
 pub use storage_class::DefaultStorageClass;
 
@@ -46,6 +48,7 @@ pub fn default_chain() -> Chain {
         Arc::new(Priority),
         Arc::new(DefaultTolerationSeconds),
         Arc::new(DefaultStorageClass),
+        Arc::new(ResourceQuota::default()),
     ])
 }
 

@@ -1,6 +1,7 @@
 //! Who asks: the user of a request and what the answer shall warn of.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -74,6 +75,17 @@ pub struct RequestContext {
     user_agent: Arc<str>,
     warnings: Arc<Mutex<Vec<String>>>,
     duplicate_fields: Arc<Mutex<Vec<String>>>,
+    held: Held,
+}
+
+/// What admission holds until the request's write has ended.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<Vec<Box<dyn Send + Sync>>>>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Held({})", self.0.lock().len())
+    }
 }
 
 impl RequestContext {
@@ -131,6 +143,17 @@ impl RequestContext {
             _ => "unknown",
         }
         .to_owned()
+    }
+
+    /// Keeps something until the write under way has ended.
+    pub(crate) fn hold(&self, guard: impl Send + Sync + 'static) {
+        self.held.0.lock().push(Box::new(guard));
+    }
+
+    /// The write has ended.
+    pub(crate) fn release(&self) {
+        let held = std::mem::take(&mut *self.held.0.lock());
+        drop(held);
     }
 
     /// Adds a warning, once.

@@ -154,7 +154,9 @@ impl Registry {
         body: Value,
         options: &CreateOptions,
     ) -> Result<Answer, Status> {
-        crate::ops::create::create(self, context, target, body, options).await
+        let answer = crate::ops::create::create(self, context, target, body, options).await;
+        context.release();
+        answer
     }
 
     /// Replaces an object (or its `status`, `scale` …); creates it where the kind allows that.
@@ -165,7 +167,9 @@ impl Registry {
         body: Value,
         options: &UpdateOptions,
     ) -> Result<Answer, Status> {
-        crate::ops::update::update(self, context, target, body, options).await
+        let answer = crate::ops::update::update(self, context, target, body, options).await;
+        context.release();
+        answer
     }
 
     /// Changes an object (or its `status`, `scale` …) by a patch.
@@ -176,7 +180,9 @@ impl Registry {
         patch: Patch,
         options: &PatchOptions,
     ) -> Result<Answer, Status> {
-        crate::ops::patch::patch(self, context, target, patch, options).await
+        let answer = crate::ops::patch::patch(self, context, target, patch, options).await;
+        context.release();
+        answer
     }
 
     /// Deletes an object. `code` is 202 while finalizers or grace keep it and the client asked to orphan or wait.

@@ -22,7 +22,7 @@ mod node;
 mod pod;
 mod pod_validation;
 mod policy;
-mod qos;
+pub(crate) mod qos;
 pub(crate) mod quantity;
 mod rbac;
 mod service;
