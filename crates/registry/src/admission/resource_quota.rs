@@ -28,6 +28,8 @@ use crate::stored::Stored;
 use usage::Usage;
 
 type Amounts = BTreeMap<String, Quantity>;
+/// By key: what an object used at a revision.
+type Known = HashMap<Arc<str>, (Revision, Arc<Usage>)>;
 
 /// The plug-in. A clone shares its account.
 #[derive(Clone, Default)]
@@ -41,7 +43,7 @@ struct Account {
     /// What requests under way will use.
     pending: Vec<Pending>,
     /// What the objects under a prefix used when they were last looked at, so that only changed ones are read again.
-    known: HashMap<String, HashMap<Arc<str>, (Revision, Arc<Usage>)>>,
+    known: HashMap<String, Known>,
 }
 
 struct Pending {
@@ -75,7 +77,7 @@ impl Account {
         except: &str,
     ) -> Vec<Arc<Usage>> {
         let before = self.known.remove(prefix).unwrap_or_default();
-        let mut known = HashMap::with_capacity(before.len());
+        let mut known = Known::with_capacity(before.len());
         let mut out = Vec::with_capacity(before.len());
         for entry in snapshot.range(prefix, None) {
             let usage = match before.get(&entry.key) {
