@@ -13,6 +13,8 @@ mod http_behaviour;
 mod kubectl;
 #[path = "server/listener.rs"]
 mod listener;
+#[path = "server/load.rs"]
+mod load;
 #[path = "server/node.rs"]
 mod node;
 #[path = "server/openapi.rs"]
