@@ -1,6 +1,10 @@
 //! Between a served version and the stored form, for resources that are served in several.
 
+mod autoscaler;
+
 use serde_json::{Map, Value};
+
+pub(crate) use autoscaler::AutoscalerV1;
 
 /// A conversion in place; both directions leave `metadata` alone and set `apiVersion`.
 pub trait Conversion: Send + Sync + 'static {

@@ -132,6 +132,17 @@ pub fn row(resource: &Resource, object: &Value, now: Timestamp) -> Row {
     } else {
         Vec::new()
     };
+    let stored;
+    let object = match resource.conversion {
+        // Printed as it is stored: version 1 has no metrics of its own.
+        Some(conversion) if resource.kind == "HorizontalPodAutoscaler" => {
+            let mut object = object.clone();
+            conversion.to_storage(&mut object);
+            stored = object;
+            &stored
+        }
+        _ => object,
+    };
     Row {
         cells: (printer(&resource.group, &resource.kind).cells)(object, now),
         conditions,

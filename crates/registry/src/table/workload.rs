@@ -2,6 +2,7 @@
 //!
 //! upstream: pkg/registry/*/rest/storage_*.go, pkg/apis/*/v1/conversion.go (field labels)
 
+use crate::convert::AutoscalerV1;
 use crate::table::row::{Row, computed, row};
 
 pub(super) fn rows() -> Vec<Row> {
@@ -48,6 +49,22 @@ pub(super) fn rows() -> Vec<Row> {
         .short(&["hpa"])
         .categories(&["all"])
         .status(),
+        row(
+            "autoscaling",
+            "v1",
+            "HorizontalPodAutoscaler",
+            "horizontalpodautoscalers",
+            "horizontalpodautoscaler",
+        )
+        .namespaced()
+        .short(&["hpa"])
+        .categories(&["all"])
+        .status()
+        .stored_as(
+            "/autoscaling/horizontalpodautoscalers/",
+            "autoscaling/v2",
+            &AutoscalerV1,
+        ),
         row("batch", "v1", "CronJob", "cronjobs", "cronjob")
             .namespaced()
             .short(&["cj"])

@@ -408,3 +408,52 @@ async fn an_event_is_one_object_in_two_groups() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn an_autoscaler_is_one_object_in_two_versions() {
+    let r = registry().await;
+    let made = create(
+        &r,
+        "autoscaling/v1/horizontalpodautoscalers",
+        Some("default"),
+        json!({"metadata": {"name": "h"}, "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 60,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}}),
+    )
+    .await
+    .unwrap();
+    assert_eq!(made["apiVersion"], "autoscaling/v1");
+    assert_eq!(made["spec"]["minReplicas"], 1);
+    assert_eq!(made["spec"]["targetCPUUtilizationPercentage"], 60);
+    let two = get(
+        &r,
+        "autoscaling/v2/horizontalpodautoscalers",
+        Some("default"),
+        "h",
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        two["spec"]["metrics"],
+        json!([{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}}}])
+    );
+    let mut one = get(
+        &r,
+        "autoscaling/v1/horizontalpodautoscalers",
+        Some("default"),
+        "h",
+    )
+    .await
+    .unwrap();
+    one["spec"]["targetCPUUtilizationPercentage"] = 70.into();
+    let one = update(
+        &r,
+        "autoscaling/v1/horizontalpodautoscalers",
+        Some("default"),
+        "h",
+        one,
+    )
+    .await
+    .unwrap();
+    assert_eq!(one["spec"]["targetCPUUtilizationPercentage"], 70);
+    assert_eq!(one["metadata"]["uid"], made["metadata"]["uid"]);
+}

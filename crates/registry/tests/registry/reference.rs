@@ -22,10 +22,7 @@ pub(crate) fn reference(path: &str) -> Option<Value> {
 }
 
 /// What the reference has and this table doesn't serve. May only shrink.
-const NOT_SERVED: &[&str] = &[
-    "autoscaling/v1/horizontalpodautoscalers",
-    "apiextensions.k8s.io/v1/customresourcedefinitions",
-];
+const NOT_SERVED: &[&str] = &["apiextensions.k8s.io/v1/customresourcedefinitions"];
 
 #[test]
 fn the_table_is_the_references_discovery() {
