@@ -8,6 +8,7 @@
 /// The pause takes effect at once and stops new stake and new tokens, never what leads out.
 module k3s_daas::params;
 
+use k3s_daas::rewards::Rewards;
 use k3s_daas::slashing::Docket;
 use k3s_daas::staking::{AdminCap, StakingPool};
 use sui::clock::Clock;
@@ -49,7 +50,9 @@ const UNBONDING: u8 = 1;
 const RULES: u8 = 2;
 /// timelock
 const DELAY: u8 = 3;
-const KINDS: u8 = 4;
+/// MIST of rewards in a period
+const EMISSION: u8 = 4;
+const KINDS: u8 = 5;
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
@@ -178,6 +181,7 @@ public fun execute(
     params: &mut Params,
     pool: &mut StakingPool,
     docket: &mut Docket,
+    rewards: &mut Rewards,
     number: u64,
     clock: &Clock,
 ) {
@@ -207,6 +211,8 @@ public fun execute(
             values[8],
             values[9],
         );
+    } else if (change.kind == EMISSION) {
+        rewards.set_emission(values[0], clock);
     } else {
         params.set_delay(values[0]);
     };

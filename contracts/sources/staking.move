@@ -505,6 +505,9 @@ public fun minimum(pool: &StakingPool, tier: u8): u64 {
     pool.tiers[tier as u64].minimum
 }
 
+/// Whether the stake counts, its amount apart.
+public fun is_active(stake: &Stake): bool { stake.status == STATUS_ACTIVE }
+
 /// Whether there is anything to slash.
 public fun is_slashable(stake: &Stake): bool {
     stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING

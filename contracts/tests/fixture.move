@@ -8,6 +8,7 @@ use k3s_daas::anchors::{Self, Anchors};
 use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap, Enclave};
 use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
 use k3s_daas::params::{Self, Params};
+use k3s_daas::rewards::{Self, Escrow, Rewards};
 use k3s_daas::slashing::{Self, Case, Docket};
 use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
 use std::string::String;
@@ -27,6 +28,7 @@ public struct World {
     docket: Docket,
     anchors: Anchors,
     params: Params,
+    rewards: Rewards,
     admin: AdminCap,
     slash: SlashCap,
     transactions: u64,
@@ -40,6 +42,7 @@ public fun begin(): World {
     slashing::init_for_testing(scenario.ctx());
     anchors::init_for_testing(scenario.ctx());
     params::init_for_testing(scenario.ctx());
+    rewards::init_for_testing(scenario.ctx());
     let mut clock = clock::create_for_testing(scenario.ctx());
     clock.set_for_testing(1_000_000);
     scenario.next_tx(PUBLISHER);
@@ -50,6 +53,7 @@ public fun begin(): World {
         docket: scenario.take_shared(),
         anchors: scenario.take_shared(),
         params: scenario.take_shared(),
+        rewards: scenario.take_shared(),
         admin: scenario.take_from_sender(),
         slash: scenario.take_from_sender(),
         transactions: 1000,
@@ -366,6 +370,7 @@ public fun execute_change(world: &mut World, number: u64) {
         &mut world.params,
         &mut world.pool,
         &mut world.docket,
+        &mut world.rewards,
         number,
         &world.clock,
     );
@@ -376,6 +381,76 @@ public fun set_paused(world: &mut World, paused: bool) {
 }
 
 public fun migrate_params(world: &mut World) { params::migrate(&world.admin, &mut world.params); }
+
+// === Rewards ===
+
+public fun rewards_mut(world: &mut World): &mut Rewards { &mut world.rewards }
+
+public fun fund_rewards(world: &mut World, amount: u64) {
+    let coin = coin::from_balance(balance::create_for_testing(amount), &mut world.ctx(PUBLISHER));
+    world.rewards.fund(coin, &world.clock);
+}
+
+public fun open_escrow(world: &mut World, sender: address, amount: u64, periods: u64): Escrow {
+    let mut ctx = world.ctx(sender);
+    let coin = coin::from_balance(balance::create_for_testing(amount), &mut ctx);
+    world.rewards.open_escrow(coin, periods, &world.clock, &mut ctx)
+}
+
+public fun close_escrow(world: &mut World, sender: address, escrow: Escrow): u64 {
+    let mut ctx = world.ctx(sender);
+    burn(world.rewards.close_escrow(escrow, &world.clock, &mut ctx))
+}
+
+public fun enroll(world: &mut World, sender: address, stake: &Stake) {
+    let ctx = world.ctx(sender);
+    world.rewards.enroll(stake, &world.clock, &ctx);
+}
+
+public fun claim(world: &mut World, sender: address, stake: &Stake): u64 {
+    let mut ctx = world.ctx(sender);
+    burn(world.rewards.claim(stake, &world.clock, &mut ctx))
+}
+
+public fun refresh(world: &mut World, stake: &Stake) { world.rewards.refresh(stake, &world.clock); }
+
+public fun report_performance(
+    world: &mut World,
+    stake: &Stake,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    performance: u64,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+) {
+    world
+        .rewards
+        .report_performance(
+            stake,
+            cluster,
+            enclave,
+            performance,
+            timestamp_ms,
+            signature,
+            &world.clock,
+        );
+}
+
+public fun set_cluster(world: &mut World, cluster: &Cluster, admitted: bool) {
+    rewards::set_cluster(&world.admin, &mut world.rewards, object::id(cluster), admitted);
+}
+
+public fun set_cluster_id(world: &mut World, cluster_id: ID, admitted: bool) {
+    rewards::set_cluster(&world.admin, &mut world.rewards, cluster_id, admitted);
+}
+
+public fun set_emission(world: &mut World, emission: u64) {
+    world.rewards.set_emission(emission, &world.clock);
+}
+
+public fun migrate_rewards(world: &mut World) {
+    rewards::migrate(&world.admin, &mut world.rewards);
+}
 
 // === Anchors ===
 

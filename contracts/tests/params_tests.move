@@ -13,6 +13,7 @@ use k3s_daas::params::{
     DelayChanged,
     ParamsMigrated
 };
+use k3s_daas::rewards::EmissionChanged;
 use k3s_daas::staking::{Self, PauseChanged};
 use std::unit_test::{assert_eq, destroy};
 use sui::event::events_by_type;
@@ -36,10 +37,12 @@ fun every_kind_of_change_takes_effect() {
     assert_eq!(world.docket_mut().windows_ms(), 2 * day());
     change(&mut world, 1, vector[2 * day()]);
     assert_eq!(world.pool().unbonding_ms(), 2 * day());
+    change(&mut world, 4, vector[sui()]);
+    assert_eq!(events_by_type<EmissionChanged>().length(), 1);
     change(&mut world, 3, vector[day()]);
     assert_eq!(events_by_type<DelayChanged>().length(), 1);
-    assert_eq!(events_by_type<ChangeProposed>().length(), 4);
-    assert_eq!(events_by_type<ChangeExecuted>().length(), 4);
+    assert_eq!(events_by_type<ChangeProposed>().length(), 5);
+    assert_eq!(events_by_type<ChangeExecuted>().length(), 5);
     // The new delay holds.
     let number = world.propose(1, vector[3 * day()]);
     world.advance(day());
@@ -139,7 +142,7 @@ fun pausing_twice_aborts() {
 #[test, expected_failure(abort_code = params::EUnknownKind)]
 fun an_unknown_kind_aborts() {
     let mut world = begin();
-    world.propose(4, vector[1]);
+    world.propose(5, vector[1]);
     abort 0xdead
 }
 

@@ -187,6 +187,41 @@ const PARAMS: &[(&str, &str)] = &[
     ),
 ];
 
+const REWARDS: &[(&str, &str)] = &[
+    (
+        "EWrongVersion",
+        "the shared object belongs to another version of the package",
+    ),
+    ("EUnknownCluster", "the cluster is not admitted"),
+    (
+        "EUntrustedEnclave",
+        "the enclave is another cluster's, revoked, or runs what is no longer allowed",
+    ),
+    (
+        "EInvalidSignature",
+        "the signature is not the enclave's over this statement",
+    ),
+    (
+        "EStaleStatement",
+        "the statement is from the future, too old, or not newer than the last",
+    ),
+    ("ENotOwner", "the sender does not own the stake"),
+    ("EWrongTier", "the stake is not of the node tier"),
+    ("ENotActive", "the stake is not active"),
+    ("EEnrolled", "the stake already earns"),
+    ("ENotEnrolled", "the stake does not earn"),
+    ("ENotYet", "the stake earns from the next period on"),
+    ("EOutOfBounds", "a value is out of its bounds"),
+    ("EZeroAmount", "an amount of zero"),
+    ("ENothingOwed", "there is nothing to claim"),
+    ("EUnchanged", "the cluster already is, or is not, admitted"),
+    ("EFull", "too many clusters are admitted"),
+    (
+        "ENotAnUpgrade",
+        "the object already has the package's version",
+    ),
+];
+
 impl Abort {
     /// The abort of a module with a code; its name and meaning are looked up.
     #[must_use]
@@ -198,6 +233,7 @@ impl Abort {
             "slashing" => SLASHING,
             "anchors" => ANCHORS,
             "params" => PARAMS,
+            "rewards" => REWARDS,
             _ => &[],
         };
         let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
@@ -229,6 +265,7 @@ mod tests {
             ("slashing", SLASHING),
             ("anchors", ANCHORS),
             ("params", PARAMS),
+            ("rewards", REWARDS),
         ] {
             let text =
                 std::fs::read_to_string(sources.join(module).with_extension("move")).unwrap();

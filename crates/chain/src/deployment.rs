@@ -46,6 +46,9 @@ pub struct Deployment {
     /// `params::Params`, in packages that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<SharedObject>,
+    /// `rewards::Rewards`, in packages that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewards: Option<SharedObject>,
     /// `staking::AdminCap`: id of the capability of whoever published the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_cap: Option<Address>,
@@ -123,6 +126,7 @@ impl Deployment {
             docket: shared("slashing::Docket").ok(),
             anchors: shared("anchors::Anchors").ok(),
             params: shared("params::Params").ok(),
+            rewards: shared("rewards::Rewards").ok(),
             admin_cap: Some(published.created("staking::AdminCap")?),
             slash_cap: Some(published.created("staking::SlashCap")?),
             cluster: None,
@@ -169,6 +173,20 @@ impl Deployment {
                 what: "deployment of package",
                 id: self.package.to_string(),
                 reason: "it names no parameters".to_owned(),
+            })
+    }
+
+    /// The id of the rewards, or an error that says that the package has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the package has no rewards.
+    pub fn rewards(&self) -> Result<Address, ChainError> {
+        self.rewards
+            .map(|rewards| rewards.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "deployment of package",
+                id: self.package.to_string(),
+                reason: "it names no rewards".to_owned(),
             })
     }
 

@@ -485,6 +485,116 @@ events! {
         version: u64,
     }
 
+    "rewards":
+    /// The object was made (once, when the package is published).
+    RewardsCreated {
+        /// The object.
+        rewards_id: Address,
+    }
+    /// Where the flow stands after a touch.
+    RewardsUpdated {
+        /// The object.
+        rewards_id: Address,
+        /// What emission is paid from, MIST.
+        budget: u64,
+        /// Prepaid and not yet flowed, MIST.
+        escrowed: u64,
+        /// Flowed and not yet claimed, MIST.
+        reserved: u64,
+        /// Billionths of a MIST that did not flow yet.
+        emission_carry: u128,
+        /// Of all escrows, billionths of a MIST in a millisecond.
+        fee_rate: u128,
+        /// Billionths of a MIST that did not flow yet.
+        fee_carry: u128,
+        /// What of the rate ends with a period, by its number modulo the length.
+        ending: Vec<u128>,
+        /// The accumulator.
+        index: u128,
+        /// Of all earners.
+        total_weight: u64,
+        /// Up to when the sources have flowed.
+        updated_at_ms: u64,
+    }
+    /// The emission changed.
+    EmissionChanged {
+        /// The object.
+        rewards_id: Address,
+        /// MIST in a day.
+        emission: u64,
+    }
+    /// A cluster was admitted, or no longer is.
+    ClusterAdmitted {
+        /// The object.
+        rewards_id: Address,
+        /// The cluster.
+        cluster_id: Address,
+        /// Whether it is admitted.
+        admitted: bool,
+    }
+    /// The budget was added to.
+    BudgetFunded {
+        /// The object.
+        rewards_id: Address,
+        /// MIST.
+        amount: u64,
+    }
+    /// A fee was prepaid.
+    EscrowOpened {
+        /// The escrow.
+        escrow_id: Address,
+        /// Who paid.
+        payer: Address,
+        /// MIST.
+        amount: u64,
+        /// Billionths of a MIST in a millisecond.
+        rate: u128,
+        /// From when it flows.
+        begins_at_ms: u64,
+        /// Until when it flows.
+        ends_at_ms: u64,
+    }
+    /// An escrow was ended.
+    EscrowClosed {
+        /// The escrow.
+        escrow_id: Address,
+        /// MIST given back.
+        refund: u64,
+    }
+    /// An earner after a touch.
+    EarnerSettled {
+        /// The stake.
+        stake_id: Address,
+        /// Its balance times its performance.
+        weight: u64,
+        /// The accumulator.
+        index: u128,
+        /// Settled and not yet claimed, MIST.
+        owed: u64,
+        /// In basis points.
+        performance: u64,
+        /// When an enclave last attested it.
+        reported_at_ms: u64,
+        /// In which it was enrolled.
+        period: u64,
+    }
+    /// Rewards were paid out.
+    RewardClaimed {
+        /// The stake.
+        stake_id: Address,
+        /// Its owner.
+        owner: Address,
+        /// MIST.
+        amount: u64,
+    }
+    /// The object was handed to a new version of the package.
+    RewardsMigrated {
+        /// The object.
+        rewards_id: Address,
+        /// The package version that may use it now.
+        version: u64,
+    }
+
     "anchors":
     /// The anchors were made, once, when the package was published.
     AnchorsCreated {

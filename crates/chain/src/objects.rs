@@ -629,6 +629,8 @@ pub enum NewParameters {
     Rules(Rules),
     /// The timelock of later changes, milliseconds.
     Delay(u64),
+    /// MIST of the rewards' budget that flow in a day.
+    Emission(u64),
 }
 
 impl NewParameters {
@@ -640,6 +642,7 @@ impl NewParameters {
             Self::Unbonding(_) => 1,
             Self::Rules(_) => 2,
             Self::Delay(_) => 3,
+            Self::Emission(_) => 4,
         }
     }
 
@@ -652,7 +655,7 @@ impl NewParameters {
                 minimum,
                 lockup_ms,
             } => vec![u64::from(tier.code()), *minimum, *lockup_ms],
-            Self::Unbonding(ms) | Self::Delay(ms) => vec![*ms],
+            Self::Unbonding(value) | Self::Delay(value) | Self::Emission(value) => vec![*value],
             Self::Rules(rules) => {
                 let mut values = vec![
                     rules.evidence_window_ms,
@@ -666,6 +669,95 @@ impl NewParameters {
             }
         }
     }
+}
+
+/// `rewards::Rewards`: all rewards. One, shared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewards {
+    /// Object id.
+    pub id: Address,
+    /// The package version that may use it.
+    pub version: u64,
+    /// All MIST of the three parts below.
+    pub vault: u64,
+    /// What emission is paid from.
+    pub budget: u64,
+    /// Prepaid and not yet flowed.
+    pub escrowed: u64,
+    /// Flowed and not yet claimed.
+    pub reserved: u64,
+    /// MIST in a period.
+    pub emission: u64,
+    /// Billionths of a MIST that did not flow yet.
+    pub emission_carry: u128,
+    /// Of all escrows, in billionths of a MIST in a millisecond.
+    pub fee_rate: u128,
+    /// Billionths of a MIST that did not flow yet.
+    pub fee_carry: u128,
+    /// What of `fee_rate` ends with a period, by its number modulo the length.
+    pub ending: Vec<u128>,
+    /// How much a unit of weight has earned since the beginning.
+    pub index: u128,
+    /// Of all earners.
+    pub total_weight: u64,
+    /// Up to when the sources have flowed.
+    pub updated_at_ms: u64,
+    /// Whose enclaves attest performance.
+    pub clusters: Vec<Address>,
+    /// By stake: [`Earner`].
+    pub earners: Table,
+}
+
+/// `rewards::Earner`: a stake that earns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earner {
+    /// The stake's balance times its performance.
+    pub weight: u64,
+    /// The accumulator up to which it is settled.
+    pub index: u128,
+    /// Settled and not yet claimed.
+    pub owed: u64,
+    /// In basis points.
+    pub performance: u64,
+    /// When an enclave last attested it.
+    pub reported_at_ms: u64,
+    /// In which it was enrolled.
+    pub period: u64,
+}
+
+/// `rewards::Escrow`: a prepaid fee. Its holder can have the rest back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escrow {
+    /// Object id.
+    pub id: Address,
+    /// MIST paid.
+    pub amount: u64,
+    /// In billionths of a MIST in a millisecond.
+    pub rate: u128,
+    /// From when it flows.
+    pub begins_at_ms: u64,
+    /// Until when.
+    pub ends_at_ms: u64,
+}
+
+/// `rewards::PerformanceStatement`: what an enclave signs, as BCS with Ed25519.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerformanceStatement {
+    /// [`PerformanceStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// The stake.
+    pub stake_id: Address,
+    /// In basis points, as in [`Earner`].
+    pub performance: u64,
+}
+
+impl PerformanceStatement {
+    /// The intent of a report: no other signature of the enclave can be taken for one.
+    pub const INTENT: u8 = 4;
 }
 
 macro_rules! objects {
@@ -687,6 +779,7 @@ objects! {
     "slashing": Docket = "docket", Case = "case";
     "anchors": Anchors = "anchors";
     "params": Params = "parameters";
+    "rewards": Rewards = "rewards", Escrow = "escrow";
 }
 
 #[cfg(test)]

@@ -183,3 +183,41 @@ pub mod params {
     /// The object already has the package's version.
     pub const NOT_AN_UPGRADE: u64 = 9;
 }
+
+/// Aborts of the module `rewards`.
+pub mod rewards {
+    /// The shared object belongs to another version of the package.
+    pub const WRONG_VERSION: u64 = 0;
+    /// The cluster is not admitted.
+    pub const UNKNOWN_CLUSTER: u64 = 1;
+    /// The enclave is another cluster's, revoked, or runs what is no longer allowed.
+    pub const UNTRUSTED_ENCLAVE: u64 = 2;
+    /// The signature is not the enclave's over this statement.
+    pub const INVALID_SIGNATURE: u64 = 3;
+    /// The statement is from the future, too old, or not newer than the last.
+    pub const STALE_STATEMENT: u64 = 4;
+    /// The sender does not own the stake.
+    pub const NOT_OWNER: u64 = 5;
+    /// The stake is not of the node tier.
+    pub const WRONG_TIER: u64 = 6;
+    /// The stake is not active.
+    pub const NOT_ACTIVE: u64 = 7;
+    /// The stake already earns.
+    pub const ENROLLED: u64 = 8;
+    /// The stake does not earn.
+    pub const NOT_ENROLLED: u64 = 9;
+    /// The stake earns from the next period on.
+    pub const NOT_YET: u64 = 10;
+    /// A value is out of its bounds.
+    pub const OUT_OF_BOUNDS: u64 = 11;
+    /// An amount of zero.
+    pub const ZERO_AMOUNT: u64 = 12;
+    /// There is nothing to claim.
+    pub const NOTHING_OWED: u64 = 13;
+    /// The cluster already is, or is not, admitted.
+    pub const UNCHANGED: u64 = 14;
+    /// Too many clusters are admitted.
+    pub const FULL: u64 = 15;
+    /// The object already has the package's version.
+    pub const NOT_AN_UPGRADE: u64 = 16;
+}

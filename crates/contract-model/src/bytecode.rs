@@ -68,6 +68,25 @@ const TYPES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "rewards",
+        &[
+            "BudgetFunded",
+            "ClusterAdmitted",
+            "Earner",
+            "EarnerSettled",
+            "EmissionChanged",
+            "Escrow",
+            "EscrowClosed",
+            "EscrowOpened",
+            "PerformanceStatement",
+            "RewardClaimed",
+            "Rewards",
+            "RewardsCreated",
+            "RewardsMigrated",
+            "RewardsUpdated",
+        ],
+    ),
+    (
         "slashing",
         &[
             "AcquittalStatement",

@@ -7,6 +7,7 @@ use crate::layout::anchors::{Anchors, AnchorsCreated};
 use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
 use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
 use crate::layout::params::{DelayChanged, Params, ParamsCreated};
+use crate::layout::rewards::{Rewards, RewardsCreated};
 use crate::layout::slashing::{Docket, DocketCreated, Rules};
 use crate::layout::staking::{
     AdminCap, PoolCreated, SlashCap, StakingPool, TierChanged, TierParams, UnbondingChanged,
@@ -61,6 +62,8 @@ pub struct Genesis {
     pub anchors: Address,
     /// The shared `params::Params`.
     pub params: Address,
+    /// The shared `rewards::Rewards`.
+    pub rewards: Address,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.
@@ -150,6 +153,8 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     let docket = fresh();
     let seen = fresh();
     let taken = fresh();
+    let rewards = fresh();
+    let earners = fresh();
     let params = fresh();
     let upgrade_cap = fresh();
 
@@ -174,6 +179,9 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
     events.push(&DocketCreated {
         docket_id: docket,
         rules: default_rules(),
+    });
+    events.push(&RewardsCreated {
+        rewards_id: rewards,
     });
     events.push(&ParamsCreated {
         params_id: params,
@@ -299,6 +307,32 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
             shared,
         ),
         object(
+            Rewards::tag(package),
+            false,
+            encode(&Rewards {
+                id: rewards,
+                version: PACKAGE_VERSION,
+                vault: 0,
+                budget: 0,
+                escrowed: 0,
+                reserved: 0,
+                emission: 0,
+                emission_carry: 0,
+                fee_rate: 0,
+                fee_carry: 0,
+                ending: vec![0; 64],
+                index: 0,
+                total_weight: 0,
+                updated_at_ms: 0,
+                clusters: Vec::new(),
+                earners: Table {
+                    id: earners,
+                    size: 0,
+                },
+            }),
+            shared,
+        ),
+        object(
             upgrade_cap_tag(),
             true,
             encode(&UpgradeCap {
@@ -341,6 +375,7 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
         docket,
         anchors,
         params,
+        rewards,
         admin_cap,
         slash_cap,
         upgrade_cap,

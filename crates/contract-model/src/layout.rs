@@ -10,6 +10,7 @@ pub mod enclave_registry;
 pub mod framework;
 pub mod k8s_gateway;
 pub mod params;
+pub mod rewards;
 pub mod slashing;
 pub mod staking;
 

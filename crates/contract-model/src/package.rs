@@ -4,6 +4,7 @@ mod anchors;
 mod enclave_registry;
 mod k8s_gateway;
 mod params;
+mod rewards;
 mod slashing;
 mod staking;
 
@@ -62,6 +63,10 @@ pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "params",
         functions: params::FUNCTIONS,
+    },
+    Module {
+        name: "rewards",
+        functions: rewards::FUNCTIONS,
     },
     Module {
         name: "slashing",

@@ -23,7 +23,9 @@ use crate::genesis::{GenesisConfig, Parameters, genesis};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
 use crate::layout::slashing::StakePeriod;
-use crate::layout::{MoveType, anchors, enclave_registry, k8s_gateway, params, slashing, staking};
+use crate::layout::{
+    MoveType, anchors, enclave_registry, k8s_gateway, params, rewards, slashing, staking,
+};
 use crate::log::{LogEntry, LogError};
 use crate::types::coin_object;
 use crate::world::World;
@@ -226,6 +228,11 @@ fn final_state(world: &World) -> Vec<String> {
         .first()
         .map_or(Address::ZERO, |anchors| anchors.id);
     let latest = field_tag(id_tag().into(), anchors::Anchor::tag(package).into());
+    let all_rewards = world
+        .views::<rewards::Rewards>()
+        .first()
+        .map_or(Address::ZERO, |rewards| rewards.id);
+    let earners = field_tag(id_tag().into(), rewards::Earner::tag(package).into());
     let seen = field_tag(digest, id_tag().into());
     let taken = field_tag(StakePeriod::tag(package).into(), TypeTag::U64);
     let mut lines = Vec::new();
@@ -278,6 +285,15 @@ fn final_state(world: &World) -> Vec<String> {
             lines.push(format!(
                 "same_anchor(s, {}, {}, {});",
                 id(all_anchors),
+                id(field.name),
+                bytes(&crate::types::encode(&field.value)),
+            ));
+        } else if *tag == earners
+            && let Ok(field) = bcs::from_bytes::<Field<Address, rewards::Earner>>(contents)
+        {
+            lines.push(format!(
+                "same_earner(s, {}, {}, {});",
+                id(all_rewards),
                 id(field.name),
                 bytes(&crate::types::encode(&field.value)),
             ));
@@ -359,6 +375,7 @@ fn module(
         enclave_registry::Cluster::MODULE,
         k8s_gateway::Gateway::MODULE,
         params::Params::MODULE,
+        rewards::Rewards::MODULE,
         slashing::Docket::MODULE,
         staking::Stake::MODULE,
     ]
@@ -386,6 +403,7 @@ fun begin(): Scenario {{
     anchors::init_for_testing(ctx);
     k8s_gateway::init_for_testing(ctx);
     slashing::init_for_testing(ctx);
+    rewards::init_for_testing(ctx);
     params::init_for_testing(ctx);
     s.next_tx(@{publisher});
     let mut pool = s.take_shared<staking::StakingPool>();
@@ -455,6 +473,13 @@ fun same_anchor(s: &mut Scenario, anchors: ID, cluster: ID, expected: vector<u8>
     s.next_tx(@0x0);
     let object = s.take_shared_by_id<anchors::Anchors>(anchors);
     same(bcs::to_bytes(&object.latest_for_testing(cluster)), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_earner(s: &mut Scenario, rewards: ID, stake: ID, expected: vector<u8>) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<rewards::Rewards>(rewards);
+    same(bcs::to_bytes(&object.earner_for_testing(stake)), expected);
     test_scenario::return_shared(object);
 }}
 

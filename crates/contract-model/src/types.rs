@@ -85,15 +85,16 @@ impl Abilities {
         let (module, name) = (tag.module().as_str(), tag.name().as_str());
         if *tag.address() == package {
             return match (module, name) {
-                ("staking", "AdminCap" | "SlashCap") | ("enclave_registry", "ClusterCap") => {
-                    Self::OBJECT
-                }
+                ("staking", "AdminCap" | "SlashCap")
+                | ("enclave_registry", "ClusterCap")
+                | ("rewards", "Escrow") => Self::OBJECT,
                 ("staking", "StakingPool" | "Stake")
                 | ("k8s_gateway", "Gateway" | "SealToken")
                 | ("enclave_registry", "Cluster" | "Enclave")
                 | ("slashing", "Docket" | "Case")
                 | ("anchors", "Anchors")
-                | ("params", "Params") => Self::KEY_ONLY,
+                | ("params", "Params")
+                | ("rewards", "Rewards") => Self::KEY_ONLY,
                 _ => Self::PRIMITIVE,
             };
         }

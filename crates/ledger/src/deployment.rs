@@ -33,6 +33,8 @@ pub struct Deployment {
     pub anchors: SharedObject,
     /// `params::Params`.
     pub params: SharedObject,
+    /// `rewards::Rewards`.
+    pub rewards: SharedObject,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.

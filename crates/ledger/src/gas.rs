@@ -4,6 +4,7 @@
 //! per transaction and command; each written object pays for its bytes, and gets 99 % of that back
 //! when it is written again or deleted. Upstream: `sui-types`, `gas_model/gas_v2.rs`.
 
+use contract_model::layout::rewards::Rewards;
 use contract_model::layout::slashing::Case;
 use contract_model::layout::staking::{Stake, StakingPool};
 use contract_model::{Outcome, World};
@@ -113,6 +114,8 @@ pub struct Supply {
     pub treasury: u64,
     /// Bonds of open cases.
     pub bonds: u64,
+    /// In the vault of the rewards.
+    pub rewards: u64,
     /// Paid for computation.
     pub fees: u64,
     /// Paid for storage and not given back: rebates that live objects hold, and what is not
@@ -129,6 +132,7 @@ impl Supply {
             self.stakes,
             self.treasury,
             self.bonds,
+            self.rewards,
             self.fees,
             self.storage_fund,
         ]
@@ -156,6 +160,11 @@ impl Supply {
                 .views::<Case>()
                 .iter()
                 .map(|case| case.bond)
+                .fold(0, u64::saturating_add),
+            rewards: world
+                .views::<Rewards>()
+                .iter()
+                .map(|rewards| rewards.vault)
                 .fold(0, u64::saturating_add),
             fees: state.fees,
             storage_fund: state.storage_fund,

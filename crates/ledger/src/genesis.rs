@@ -173,6 +173,7 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         docket: shared(made.docket),
         anchors: shared(made.anchors),
         params: shared(made.params),
+        rewards: shared(made.rewards),
         admin_cap: made.admin_cap,
         slash_cap: made.slash_cap,
     };

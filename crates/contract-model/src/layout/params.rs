@@ -11,6 +11,8 @@ pub const CHANGE_UNBONDING: u8 = 1;
 pub const CHANGE_RULES: u8 = 2;
 /// A change of the timelock.
 pub const CHANGE_DELAY: u8 = 3;
+/// A change of how many MIST of rewards flow in a period.
+pub const CHANGE_EMISSION: u8 = 4;
 
 /// What governs the parameters. Shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The functions of the module `params`, statement by statement as in `params.move`.
 
 use super::Parameter::{Mut, Ref, Value};
+use super::rewards::set_emission;
 use super::slashing::{set_rules, windows};
 use super::staking::{function, set_paused as pause, set_tier, set_unbonding};
 use super::{Function, PACKAGE_VERSION};
@@ -8,14 +9,15 @@ use crate::abort::params as code;
 use crate::execute::call::{Call, Failure, Returns, add};
 use crate::layout::framework::Clock;
 use crate::layout::params::{
-    CHANGE_RULES, CHANGE_TIER, CHANGE_UNBONDING, Change, ChangeCancelled, ChangeExecuted,
-    ChangeProposed, DelayChanged, Params, ParamsMigrated,
+    CHANGE_EMISSION, CHANGE_RULES, CHANGE_TIER, CHANGE_UNBONDING, Change, ChangeCancelled,
+    ChangeExecuted, ChangeProposed, DelayChanged, Params, ParamsMigrated,
 };
+use crate::layout::rewards::Rewards;
 use crate::layout::slashing::{Docket, Rules};
 use crate::layout::staking::StakingPool;
 use crate::types::{Ty, encode};
 
-const KINDS: u8 = 4;
+const KINDS: u8 = 5;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
 const SHORTEST_DELAY_MS: u64 = MINUTE_MS;
@@ -25,6 +27,7 @@ const MOST_PENDING: usize = 16;
 
 const PARAMS: Ty = Ty::Package("params", "Params");
 const POOL: Ty = Ty::Package("staking", "StakingPool");
+const REWARDS: Ty = Ty::Package("rewards", "Rewards");
 const DOCKET: Ty = Ty::Package("slashing", "Docket");
 const ADMIN_CAP: Ty = Ty::Package("staking", "AdminCap");
 
@@ -34,7 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ) -> [Ty::U64]),
     function!(cancel(Ref(ADMIN_CAP), Mut(PARAMS), Value(Ty::U64), Ref(Ty::Clock)) -> []),
     function!(execute(
-        Mut(PARAMS), Mut(POOL), Mut(DOCKET), Value(Ty::U64), Ref(Ty::Clock)
+        Mut(PARAMS), Mut(POOL), Mut(DOCKET), Mut(REWARDS), Value(Ty::U64), Ref(Ty::Clock)
     ) -> []),
     function!(set_paused(Ref(ADMIN_CAP), Ref(PARAMS), Mut(POOL), Value(Ty::Bool)) -> []),
     function!(migrate(Ref(ADMIN_CAP), Mut(PARAMS)) -> []),
@@ -89,8 +92,9 @@ fn execute(call: &mut Call<'_>) -> Returns {
     let mut params: Params = call.get(0)?;
     let mut pool: StakingPool = call.get(1)?;
     let mut docket: Docket = call.get(2)?;
-    let number: u64 = call.get(3)?;
-    let now = call.get::<Clock>(4)?.timestamp_ms;
+    let mut rewards: Rewards = call.get(3)?;
+    let number: u64 = call.get(4)?;
+    let now = call.get::<Clock>(5)?.timestamp_ms;
     call.assert(params.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     let change = take(call, &mut params, number)?;
     call.assert(now >= change.ready_at_ms, code::TIMELOCKED)?;
@@ -131,6 +135,9 @@ fn execute(call: &mut Call<'_>) -> Returns {
             };
             set_rules(call, &mut docket, &pool, rules)?;
         }
+        (CHANGE_EMISSION, [emission]) => {
+            set_emission(call, &mut rewards, *emission, now)?;
+        }
         (_, [delay_ms]) => {
             let bounded = (SHORTEST_DELAY_MS..=LONGEST_DELAY_MS).contains(delay_ms);
             call.assert(bounded, code::OUT_OF_BOUNDS)?;
@@ -150,6 +157,7 @@ fn execute(call: &mut Call<'_>) -> Returns {
     call.set(0, &params)?;
     call.set(1, &pool)?;
     call.set(2, &docket)?;
+    call.set(3, &rewards)?;
     Ok(vec![])
 }
 

@@ -64,6 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(migrate(Ref(ADMIN_CAP), Mut(POOL)) -> []),
     function!(has_sufficient_stake(Ref(POOL), Ref(STAKE), Value(Ty::U8)) -> [Ty::Bool]),
     function!(minimum(Ref(POOL), Value(Ty::U8)) -> [Ty::U64]),
+    function!(is_active(Ref(STAKE)) -> [Ty::Bool]),
     Function {
         name: "is_slashable",
         body: is_slashable_view,
@@ -291,6 +292,11 @@ pub(super) fn fund(
 
 pub(super) fn is_slashable(stake: &Stake) -> bool {
     stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING
+}
+
+fn is_active(call: &mut Call<'_>) -> Returns {
+    let active = call.get::<Stake>(0)?.status == STATUS_ACTIVE;
+    Ok(vec![encode(&active)])
 }
 
 fn is_slashable_view(call: &mut Call<'_>) -> Returns {

@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract_model::layout::MoveEvent;
 use contract_model::layout::anchors::StateAnchored;
 use contract_model::layout::k8s_gateway::{REVOKED_BY_ADMIN, SealTokenCreated, SealTokenRevoked};
 use contract_model::layout::params::{ChangeCancelled, ChangeExecuted, ChangeProposed, Params};
+use contract_model::layout::rewards::{
+    Earner, EscrowClosed, EscrowOpened, INTENT_PERFORMANCE, PerformanceStatement, RewardClaimed,
+    Rewards,
+};
 use contract_model::layout::slashing::{Case, CaseExecuted, CaseOpened, Docket};
 use contract_model::layout::staking::{
     STATUS_ACTIVE, STATUS_UNBONDING, Slashed, Stake, Staked, ToppedUp, Withdrawn,
 };
+use contract_model::layout::{MoveEvent, MoveType as _};
 use contract_model::{Parameters, World};
+use ed25519_dalek::Signer as _;
 use proptest::prelude::*;
-use sui_sdk_types::Address;
+use sui_sdk_types::{Address, Argument};
 
-use crate::events::Rebuilt;
+use crate::events::{Rebuilt, entries};
 use crate::history::{Act, History, PEOPLE};
-use crate::support::{Chain, SUI, abort, address};
+use crate::support::{Chain, SUI, abort, address, created};
 
 const STEPS: usize = 120;
 
@@ -38,7 +43,8 @@ fn value(world: &World) -> u64 {
         .into_iter()
         .map(|stake| stake.balance);
     let bonds = world.views::<Case>().into_iter().map(|case| case.bond);
-    coins.chain(staked).chain(bonds).sum::<u64>() + world.pool().unwrap().treasury
+    let rewards = world.views::<Rewards>().remove(0).vault;
+    coins.chain(staked).chain(bonds).sum::<u64>() + rewards + world.pool().unwrap().treasury
 }
 
 /// Runs a random history and looks at each executed act and the world after it.
@@ -127,7 +133,8 @@ proptest! {
             let numbers = |world: &World| {
                 let pool = world.pool().unwrap();
                 let params = world.views::<Params>().remove(0);
-                (pool.tiers, pool.unbonding_ms, rules(world), params.delay_ms)
+                let emission = world.views::<Rewards>().remove(0).emission;
+                (pool.tiers, pool.unbonding_ms, rules(world), params.delay_ms, emission)
             };
             if numbers(&act.before) != numbers(world) {
                 let number = events::<ChangeExecuted>(act)[0].number;
@@ -135,7 +142,9 @@ proptest! {
                 let change = pending.iter().find(|change| change.number == number).unwrap();
                 assert!(act.now >= change.ready_at_ms);
             }
-            let governed = before.paused != after.paused
+            let clusters = |world: &World| world.views::<Rewards>().remove(0).clusters;
+            let governed = clusters(&act.before) != clusters(world)
+                || before.paused != after.paused
                 || !events::<ChangeProposed>(act).is_empty()
                 || !events::<ChangeCancelled>(act).is_empty()
                 || (before.treasury > after.treasury && !executed)
@@ -162,6 +171,47 @@ proptest! {
             if act.before.pool().unwrap().paused {
                 let new = events::<Staked>(act).len() + events::<ToppedUp>(act).len();
                 assert_eq!(new + events::<SealTokenCreated>(act).len(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn rewards_from_nothing(seed: u64) {
+        let mut paid: BTreeMap<Address, u64> = BTreeMap::new();
+        each_act(seed, |act, world, _| {
+            let rewards = world.views::<Rewards>().remove(0);
+            // The parts are the vault, and what is owed or pending is there.
+            assert_eq!(rewards.budget + rewards.escrowed + rewards.reserved, rewards.vault);
+            let earners: BTreeMap<Address, Earner> = entries(world, rewards.earners.id);
+            let weights: u64 = earners.values().map(|earner| earner.weight).sum();
+            assert_eq!(weights, rewards.total_weight);
+            let claims = earners.values().map(|earner| {
+                let gained = (rewards.index - earner.index) / 1_000_000_000;
+                let pending = u128::from(earner.weight) * gained / 1_000_000_000;
+                u128::from(earner.owed) + pending
+            });
+            assert!(claims.sum::<u128>() <= u128::from(rewards.reserved));
+            // An escrow never gives back more than was paid.
+            for e in events::<EscrowOpened>(act) {
+                paid.insert(e.escrow_id, e.amount);
+            }
+            for e in events::<EscrowClosed>(act) {
+                assert!(e.refund <= paid.remove(&e.escrow_id).unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn flash_stake_earns_nothing(seed: u64) {
+        let day = 86_400_000;
+        let mut staked = BTreeMap::new();
+        each_act(seed, |act, _, _| {
+            for e in events::<Staked>(act) {
+                staked.insert(e.stake_id, e.staked_at_ms / day);
+            }
+            for e in events::<RewardClaimed>(act) {
+                assert!(act.now / day > staked[&e.stake_id]);
+                assert_eq!(e.owner, act.sender);
             }
         });
     }
@@ -356,4 +406,124 @@ fn token_theft_and_stale_stake() {
     let theft = chain.token(address(2), stake, cluster, "n1");
     let code = contract_model::abort::k8s_gateway::NOT_OWNER;
     assert_eq!(abort(&theft), Some(("k8s_gateway".to_owned(), code)));
+}
+
+/// What stakes of these amounts, fully attested, earn together in half a day next to a stake of
+/// 5 SUI.
+fn earned_by(amounts: &[u64]) -> u64 {
+    let mut chain = Chain::new(3, Parameters::development());
+    let (cluster, cluster_cap) = chain.cluster(address(0), "home");
+    let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+    let public = key.verifying_key().to_bytes().to_vec();
+    let outcome = chain.run(address(0), |ptb| {
+        let (cap, cluster, clock) = (ptb.object(cluster_cap), ptb.object(cluster), ptb.clock());
+        let (kind, bytes) = (ptb.pure(&0u8), ptb.pure(&vec![1u8; 48]));
+        let source = ptb.pure(&"commit");
+        let arguments = vec![cap, cluster, kind, bytes, source, clock];
+        ptb.call("enclave_registry", "approve_measurement", arguments);
+        let public = ptb.pure(&public);
+        let arguments = vec![cap, cluster, public, bytes, kind, clock];
+        let enclave = ptb.call("enclave_registry", "register_enclave", arguments);
+        ptb.call("enclave_registry", "share_enclave", vec![enclave]);
+    });
+    let enclave = created(&outcome, &chain.world, "Enclave");
+    let (rewards, admin) = (chain.genesis.rewards, chain.genesis.admin_cap);
+    let mut stakes = vec![chain.stake(address(2), 5 * SUI, 0)];
+    stakes.extend(
+        amounts
+            .iter()
+            .map(|amount| chain.stake(address(1), *amount, 0)),
+    );
+    chain.run(address(0), |ptb| {
+        let arguments = vec![
+            ptb.object(admin),
+            ptb.object(rewards),
+            ptb.pure(&cluster),
+            ptb.pure(&true),
+        ];
+        ptb.call("rewards", "set_cluster", arguments);
+    });
+    for stake in &stakes {
+        let owner = chain.world.stake(*stake).unwrap().owner;
+        chain.run(owner, |ptb| {
+            let arguments = vec![
+                ptb.object(rewards),
+                ptb.object_as(*stake, false),
+                ptb.clock(),
+            ];
+            ptb.call("rewards", "enroll", arguments);
+        });
+    }
+    chain.advance(86_400_000);
+    for stake in &stakes {
+        let statement = PerformanceStatement {
+            intent: INTENT_PERFORMANCE,
+            timestamp_ms: chain.now,
+            cluster_id: cluster,
+            stake_id: *stake,
+            performance: 10_000,
+        };
+        let signature = key
+            .sign(&bcs::to_bytes(&statement).unwrap())
+            .to_bytes()
+            .to_vec();
+        let outcome = chain.run(address(2), |ptb| {
+            let arguments = vec![
+                ptb.object(rewards),
+                ptb.object_as(*stake, false),
+                ptb.object_as(cluster, false),
+                ptb.object_as(enclave, false),
+                ptb.pure(&statement.performance),
+                ptb.pure(&statement.timestamp_ms),
+                ptb.pure(&signature),
+                ptb.clock(),
+            ];
+            ptb.call("rewards", "report_performance", arguments);
+        });
+        assert!(outcome.is_success(), "{:?}", outcome.status);
+    }
+    chain.run(address(0), |ptb| {
+        let coin = ptb.split(Argument::Gas, 10 * SUI);
+        let arguments = vec![ptb.object(rewards), coin, ptb.pure(&5u64), ptb.clock()];
+        let escrow = ptb.call("rewards", "open_escrow", arguments);
+        ptb.transfer(vec![escrow], address(0));
+    });
+    chain.advance(43_200_000);
+    let mut sum = 0;
+    for stake in &stakes[1..] {
+        let outcome = chain.run(address(1), |ptb| {
+            let arguments = vec![
+                ptb.object(rewards),
+                ptb.object_as(*stake, false),
+                ptb.clock(),
+            ];
+            let coin = ptb.call("rewards", "claim", arguments);
+            ptb.transfer(vec![coin], address(1));
+        });
+        assert!(outcome.is_success(), "{:?}", outcome.status);
+        let claimed: RewardClaimed = outcome
+            .events
+            .iter()
+            .find(|event| RewardClaimed::is(&event.type_, chain.world.package()))
+            .map(|event| bcs::from_bytes(&event.contents).unwrap())
+            .unwrap();
+        sum += claimed.amount;
+    }
+    sum
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn splitting_a_stake_over_identities_earns_no_more(parts in proptest::collection::vec(SUI..3 * SUI, 2..5)) {
+        let (whole, split) = (earned_by(&[parts.iter().sum()]), earned_by(&parts));
+        // Shares are rounded down, each by less than a MIST.
+        prop_assert!(split <= whole && whole - split <= parts.len() as u64, "{split} {whole}");
+        prop_assert!(whole > SUI / 4);
+    }
 }

@@ -7,7 +7,7 @@ use contract_model::layout::enclave_registry as registry;
 use contract_model::layout::framework::Field;
 use contract_model::layout::k8s_gateway as gateway;
 use contract_model::layout::{MoveEvent, MoveType};
-use contract_model::layout::{anchors, params, slashing, staking};
+use contract_model::layout::{anchors, params, rewards, slashing, staking};
 use sui_sdk_types::{Address, Event};
 
 /// All objects of the package, from the events so far.
@@ -22,18 +22,23 @@ pub struct Rebuilt {
     pub cases: BTreeMap<Address, slashing::Case>,
     pub anchors: BTreeMap<Address, anchors::Anchor>,
     pub params: Option<params::Params>,
+    pub rewards: Option<rewards::Rewards>,
+    pub earners: BTreeMap<Address, rewards::Earner>,
+    pub escrows: BTreeMap<Address, rewards::Escrow>,
 }
 
-/// By cluster, from the table's entries.
-fn anchors_of(world: &World) -> BTreeMap<Address, anchors::Anchor> {
-    let all: anchors::Anchors = world.views().remove(0);
-    let entries = world.objects().filter(|object| {
-        matches!(object.owner(), sui_sdk_types::Owner::Object(parent) if *parent == all.latest.id)
-    });
+/// By key, the entries of a table.
+pub fn entries<V: serde::de::DeserializeOwned>(
+    world: &World,
+    table: Address,
+) -> BTreeMap<Address, V> {
+    let entries = world.objects().filter(
+        |object| matches!(object.owner(), sui_sdk_types::Owner::Object(parent) if *parent == table),
+    );
     entries
         .map(|object| {
             let contents = object.as_struct().unwrap().contents();
-            let field: Field<Address, anchors::Anchor> = bcs::from_bytes(contents).unwrap();
+            let field: Field<Address, V> = bcs::from_bytes(contents).unwrap();
             (field.name, field.value)
         })
         .collect()
@@ -53,6 +58,10 @@ impl Rebuilt {
                 .map(|o| (o.id(), o))
                 .collect()
         }
+        let anchors: anchors::Anchors = world.views().remove(0);
+        let mut rewards: rewards::Rewards = world.views().remove(0);
+        let earners = entries(world, rewards.earners.id);
+        rewards.earners.id = Address::ZERO;
         Self {
             pool: world.pool(),
             stakes: by_id(world),
@@ -64,8 +73,11 @@ impl Rebuilt {
                 .next()
                 .map(|docket| docket.rules),
             cases: by_id(world),
-            anchors: anchors_of(world),
+            anchors: entries(world, anchors.latest.id),
             params: world.views().pop(),
+            rewards: Some(rewards),
+            earners,
+            escrows: by_id(world),
         }
     }
 
@@ -84,6 +96,7 @@ impl Rebuilt {
             || self.registry(event)
             || self.slashing(event)
             || self.anchors(event)
+            || self.rewards(event)
             || self.params(event);
         assert!(known, "unknown event {}", event.type_);
     }
@@ -347,6 +360,87 @@ impl Rebuilt {
             params.pending.retain(|change| change.number != e.number);
         } else if let Some(e) = decode::<params::DelayChanged>(event) {
             params.delay_ms = e.delay_ms;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn rewards(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<rewards::RewardsCreated>(event) {
+            self.rewards = Some(rewards::Rewards {
+                id: e.rewards_id,
+                version: 1,
+                vault: 0,
+                budget: 0,
+                escrowed: 0,
+                reserved: 0,
+                emission: 0,
+                emission_carry: 0,
+                fee_rate: 0,
+                fee_carry: 0,
+                ending: vec![0; 64],
+                index: 0,
+                total_weight: 0,
+                updated_at_ms: 0,
+                clusters: Vec::new(),
+                earners: contract_model::layout::framework::Table {
+                    id: Address::ZERO,
+                    size: 0,
+                },
+            });
+            return true;
+        }
+        let Some(rewards) = self.rewards.as_mut() else {
+            return false;
+        };
+        if let Some(e) = decode::<rewards::RewardsUpdated>(event) {
+            rewards.budget = e.budget;
+            rewards.escrowed = e.escrowed;
+            rewards.reserved = e.reserved;
+            rewards.emission_carry = e.emission_carry;
+            rewards.fee_rate = e.fee_rate;
+            rewards.fee_carry = e.fee_carry;
+            rewards.ending = e.ending;
+            rewards.index = e.index;
+            rewards.total_weight = e.total_weight;
+            rewards.updated_at_ms = e.updated_at_ms;
+        } else if let Some(e) = decode::<rewards::EmissionChanged>(event) {
+            rewards.emission = e.emission;
+        } else if let Some(e) = decode::<rewards::ClusterAdmitted>(event) {
+            rewards.clusters.retain(|id| *id != e.cluster_id);
+            if e.admitted {
+                rewards.clusters.push(e.cluster_id);
+            }
+        } else if let Some(e) = decode::<rewards::BudgetFunded>(event) {
+            rewards.vault += e.amount;
+        } else if let Some(e) = decode::<rewards::EscrowOpened>(event) {
+            rewards.vault += e.amount;
+            let escrow = rewards::Escrow {
+                id: e.escrow_id,
+                amount: e.amount,
+                rate: e.rate,
+                begins_at_ms: e.begins_at_ms,
+                ends_at_ms: e.ends_at_ms,
+            };
+            self.escrows.insert(e.escrow_id, escrow);
+        } else if let Some(e) = decode::<rewards::EscrowClosed>(event) {
+            rewards.vault -= e.refund;
+            self.escrows.remove(&e.escrow_id);
+        } else if let Some(e) = decode::<rewards::EarnerSettled>(event) {
+            let earner = rewards::Earner {
+                weight: e.weight,
+                index: e.index,
+                owed: e.owed,
+                performance: e.performance,
+                reported_at_ms: e.reported_at_ms,
+                period: e.period,
+            };
+            if self.earners.insert(e.stake_id, earner).is_none() {
+                rewards.earners.size += 1;
+            }
+        } else if let Some(e) = decode::<rewards::RewardClaimed>(event) {
+            rewards.vault -= e.amount;
         } else {
             return false;
         }

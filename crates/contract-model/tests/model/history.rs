@@ -3,6 +3,7 @@
 use contract_model::layout::anchors::{AnchorStatement, INTENT_ANCHOR};
 use contract_model::layout::enclave_registry::Enclave;
 use contract_model::layout::params::Params;
+use contract_model::layout::rewards::{Escrow, INTENT_PERFORMANCE, PerformanceStatement, Rewards};
 use contract_model::layout::slashing::{
     AcquittalStatement, Case, EvidenceStatement, INTENT_ACQUITTAL, INTENT_EVIDENCE,
 };
@@ -164,7 +165,7 @@ impl History {
         self.last = None;
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..39) {
+        match self.rng.random_range(0..49) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -186,6 +187,8 @@ impl History {
             29..=30 => self.execute_case(),
             31 => self.govern_cases(),
             32..=35 => self.govern_params(),
+            36..=39 => self.report_performance(),
+            40..=45 => self.earn(),
             _ => self.anchor(),
         }
     }
@@ -793,9 +796,155 @@ impl History {
         });
     }
 
+    /// A stake, one that earns most of the time.
+    fn earner(&mut self) -> Option<Address> {
+        let rewards: Rewards = self.chain.world.view(self.chain.genesis.rewards)?;
+        let earners: std::collections::BTreeMap<Address, contract_model::layout::rewards::Earner> =
+            crate::events::entries(&self.chain.world, rewards.earners.id);
+        let earners: Vec<Address> = earners.into_keys().collect();
+        let stakes = self.stakes.clone();
+        let any = self.any(&stakes)?;
+        let earner = self.any(&earners).unwrap_or(any);
+        Some(self.pick(&[earner, earner, earner, earner, any]))
+    }
+
+    fn report_performance(&mut self) {
+        let Some(stake) = self.earner() else {
+            return self.stake();
+        };
+        let Some((enclave, cluster, _, _)) = self.enclave() else {
+            return self.register_enclave();
+        };
+        let (admin, cap) = (address(0), self.chain.genesis.admin_cap);
+        let rewards = self.chain.genesis.rewards;
+        let state: Rewards = self.chain.world.view(rewards).unwrap();
+        let admitted = state.clusters.contains(&cluster);
+        if self.rng.random_bool(if admitted { 0.02 } else { 0.6 }) {
+            let sender = self.mostly(Some(admin));
+            let admit = self.right(&[!admitted], &[admitted]);
+            self.build(sender, |ptb| {
+                let arguments = vec![
+                    ptb.object(cap),
+                    ptb.object(rewards),
+                    ptb.pure(&cluster),
+                    ptb.pure(&admit),
+                ];
+                ptb.call("rewards", "set_cluster", arguments);
+            });
+            return;
+        }
+        let now = self.chain.now;
+        let statement = PerformanceStatement {
+            intent: INTENT_PERFORMANCE,
+            timestamp_ms: self.right(&[now, now, now - MINUTE], &[now + 1, now - DAY]),
+            cluster_id: cluster,
+            stake_id: stake,
+            performance: self.right(&[10_000, 10_000, 7_777, 0], &[10_001]),
+        };
+        let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+        let sender = self.person();
+        self.build(sender, |ptb| {
+            let arguments = vec![
+                ptb.object(rewards),
+                ptb.object_as(stake, false),
+                ptb.object_as(cluster, false),
+                ptb.object_as(enclave.id, false),
+                ptb.pure(&statement.performance),
+                ptb.pure(&statement.timestamp_ms),
+                ptb.pure(&signature),
+                ptb.clock(),
+            ];
+            ptb.call("rewards", "report_performance", arguments);
+        });
+    }
+
+    /// Enrolls, claims, refreshes, funds, prepays or asks back.
+    fn earn(&mut self) {
+        let act = self.rng.random_range(0..24);
+        let rewards = self.chain.genesis.rewards;
+        let stake = match act {
+            0..6 => {
+                let stakes = self.stakes.clone();
+                self.any(&stakes)
+            }
+            _ => self.earner(),
+        };
+        let Some(stake) = stake else {
+            return self.stake();
+        };
+        let owner = self.chain.world.stake(stake).map(|stake| stake.owner);
+        let cap = self.chain.genesis.admin_cap;
+        let escrows: Vec<Address> = self
+            .chain
+            .world
+            .views::<Escrow>()
+            .iter()
+            .map(|e| e.id)
+            .collect();
+        let escrow = self.any(&escrows);
+        let amount = self.right(&[SUI, SUI / 3, 1], &[0]);
+        let periods = self.right(&[0u64, 1, 3, 60], &[61]);
+        let sender = match (act, escrow) {
+            (0..12, _) => self.mostly(owner),
+            (20..23, Some(escrow)) => match self.chain.world.get(escrow).unwrap().owner() {
+                sui_sdk_types::Owner::Address(owner) => *owner,
+                _ => return,
+            },
+            (23, _) => address(0),
+            _ => self.person(),
+        };
+        self.build(sender, |ptb| match (act, escrow) {
+            (0..6, _) => {
+                let arguments = vec![
+                    ptb.object(rewards),
+                    ptb.object_as(stake, false),
+                    ptb.clock(),
+                ];
+                ptb.call("rewards", "enroll", arguments);
+            }
+            (6..12, _) => {
+                let arguments = vec![
+                    ptb.object(rewards),
+                    ptb.object_as(stake, false),
+                    ptb.clock(),
+                ];
+                let coin = ptb.call("rewards", "claim", arguments);
+                ptb.transfer(vec![coin], sender);
+            }
+            (12..14, _) => {
+                let arguments = vec![
+                    ptb.object(rewards),
+                    ptb.object_as(stake, false),
+                    ptb.clock(),
+                ];
+                ptb.call("rewards", "refresh", arguments);
+            }
+            (14..16, _) => {
+                let coin = ptb.split(Argument::Gas, amount);
+                let arguments = vec![ptb.object(rewards), coin, ptb.clock()];
+                ptb.call("rewards", "fund", arguments);
+            }
+            (20..23, Some(escrow)) => {
+                let arguments = vec![ptb.object(rewards), ptb.object(escrow), ptb.clock()];
+                let coin = ptb.call("rewards", "close_escrow", arguments);
+                ptb.transfer(vec![coin], sender);
+            }
+            (23, _) => {
+                let arguments = vec![ptb.object(cap), ptb.object(rewards)];
+                ptb.call("rewards", "migrate", arguments);
+            }
+            _ => {
+                let coin = ptb.split(Argument::Gas, amount);
+                let arguments = vec![ptb.object(rewards), coin, ptb.pure(&periods), ptb.clock()];
+                let escrow = ptb.call("rewards", "open_escrow", arguments);
+                ptb.transfer(vec![escrow], sender);
+            }
+        });
+    }
+
     /// A change's kind and values.
     fn change(&mut self) -> (u8, Vec<u64>) {
-        let kind = self.right(&[0u8, 0, 1, 1, 2, 2, 3], &[4]);
+        let kind = self.right(&[0u8, 0, 1, 1, 2, 2, 3, 4, 4], &[5]);
         let mut values = match kind {
             0 => vec![
                 self.right(&[0, 1, 2], &[3, 256]),
@@ -816,6 +965,7 @@ impl History {
                 rules.extend([self.right(&[5_000, 10_000, 0], &[10_001]), 2_000]);
                 rules
             }
+            4 => vec![self.right(&[SUI, 3 * SUI / 7, 0], &[1_000_001 * SUI])],
             _ => vec![self.right(&[MINUTE, MINUTE, DAY], &[59_999, 31 * DAY])],
         };
         if self.rng.random_bool(0.03) {
@@ -830,6 +980,7 @@ impl History {
         let genesis = &self.chain.genesis;
         let (cap, params) = (genesis.admin_cap, genesis.params);
         let (pool, docket) = (genesis.pool, genesis.docket);
+        let rewards = genesis.rewards;
         let state: Params = self.chain.world.view(params).unwrap();
         let paused = self.chain.world.pool().unwrap().paused;
         let ready: Vec<u64> = state.pending.iter().map(|change| change.number).collect();
@@ -869,6 +1020,7 @@ impl History {
                     ptb.object(params),
                     ptb.object(pool),
                     ptb.object(docket),
+                    ptb.object(rewards),
                     ptb.pure(&number),
                     ptb.clock(),
                 ];

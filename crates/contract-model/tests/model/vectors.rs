@@ -10,6 +10,7 @@ use contract_model::layout::enclave_registry::*;
 use contract_model::layout::framework::Table;
 use contract_model::layout::k8s_gateway::*;
 use contract_model::layout::params::*;
+use contract_model::layout::rewards::*;
 use contract_model::layout::slashing::*;
 use contract_model::layout::staking::*;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,7 @@ fn vectors() -> BTreeMap<String, Vector> {
     slashing(&mut all);
     anchors(&mut all);
     params(&mut all);
+    rewards(&mut all);
     all.0
 }
 
@@ -492,6 +494,109 @@ fn params(all: &mut Vectors) {
     });
 }
 
+fn rewards(all: &mut Vectors) {
+    all.add(Rewards {
+        id: id(31),
+        version: 1,
+        vault: 111,
+        budget: 112,
+        escrowed: 113,
+        reserved: 114,
+        emission: 115,
+        emission_carry: 116,
+        fee_rate: 117,
+        fee_carry: 118,
+        ending: vec![119, 120],
+        index: 121,
+        total_weight: 122,
+        updated_at_ms: 123,
+        clusters: vec![id(10)],
+        earners: Table {
+            id: id(32),
+            size: 1,
+        },
+    });
+    all.add(Earner {
+        weight: 124,
+        index: 125,
+        owed: 126,
+        performance: 127,
+        reported_at_ms: 128,
+        period: 129,
+    });
+    all.add(Escrow {
+        id: id(33),
+        amount: 130,
+        rate: 131,
+        begins_at_ms: 132,
+        ends_at_ms: 133,
+    });
+    all.add(PerformanceStatement {
+        intent: INTENT_PERFORMANCE,
+        timestamp_ms: 134,
+        cluster_id: id(10),
+        stake_id: id(2),
+        performance: 135,
+    });
+    all.add(RewardsCreated { rewards_id: id(31) });
+    all.add(RewardsUpdated {
+        rewards_id: id(31),
+        budget: 136,
+        escrowed: 137,
+        reserved: 138,
+        emission_carry: 139,
+        fee_rate: 140,
+        fee_carry: 141,
+        ending: vec![142],
+        index: 143,
+        total_weight: 144,
+        updated_at_ms: 145,
+    });
+    all.add(EmissionChanged {
+        rewards_id: id(31),
+        emission: 146,
+    });
+    all.add(ClusterAdmitted {
+        rewards_id: id(31),
+        cluster_id: id(10),
+        admitted: true,
+    });
+    all.add(BudgetFunded {
+        rewards_id: id(31),
+        amount: 147,
+    });
+    all.add(EscrowOpened {
+        escrow_id: id(33),
+        payer: id(3),
+        amount: 148,
+        rate: 149,
+        begins_at_ms: 150,
+        ends_at_ms: 151,
+    });
+    all.add(EscrowClosed {
+        escrow_id: id(33),
+        refund: 152,
+    });
+    all.add(EarnerSettled {
+        stake_id: id(2),
+        weight: 153,
+        index: 154,
+        owed: 155,
+        performance: 156,
+        reported_at_ms: 157,
+        period: 158,
+    });
+    all.add(RewardClaimed {
+        stake_id: id(2),
+        owner: id(3),
+        amount: 159,
+    });
+    all.add(RewardsMigrated {
+        rewards_id: id(31),
+        version: 2,
+    });
+}
+
 #[test]
 fn layouts_are_those_of_the_vectors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/layouts.json");
@@ -517,6 +622,7 @@ fn abort_codes_are_those_of_the_move_sources() {
     for module in [
         "anchors",
         "params",
+        "rewards",
         "staking",
         "k8s_gateway",
         "enclave_registry",
