@@ -10,12 +10,14 @@
 
 mod claim;
 mod clock;
+mod cron_job;
 mod deployment;
 mod disruption;
 mod endpoint_slice;
 mod endpoints;
 mod expectations;
 mod garbage_collector;
+mod job;
 mod meta;
 mod monitor;
 mod namespace;
@@ -30,6 +32,8 @@ mod service;
 mod service_account;
 mod setup;
 mod taint_eviction;
+
+mod ttl_after_finished;
 
 use machinery::Status;
 use registry::Registry;
@@ -90,6 +94,9 @@ pub async fn run_with_clock(
     pod_gc::start(&mut setup)?;
     endpoint_slice::start(&mut setup)?;
     endpoints::start(&mut setup)?;
+    job::start(&mut setup)?;
+    cron_job::start(&mut setup)?;
+    ttl_after_finished::start(&mut setup)?;
     setup.run().await;
     Ok(())
 }

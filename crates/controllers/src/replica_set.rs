@@ -194,6 +194,7 @@ impl Controller {
             &set,
             &pods,
             terminating,
+            seen_all,
             managed.as_ref().err(),
             &self.clock,
         );

@@ -117,6 +117,18 @@ pub(super) fn present(set: &ReplicaSet) -> i32 {
     set.status.as_ref().map(|s| s.replicas).unwrap_or_default()
 }
 
+/// The most pods that these sets may have at this moment; `None` while one of them has not looked at what was last asked of
+/// it. Of a set that was scaled down, pods remain for a while, and of one that was growing more may come: upstream counts only
+/// what is asked for, and so may have more pods than allowed for a moment.
+pub(super) fn footprint<'a>(sets: impl Iterator<Item = &'a Arc<ReplicaSet>>) -> Option<i32> {
+    sets.map(|set| {
+        let observed = set.status.as_ref().and_then(|s| s.observed_generation);
+        let current = observed == set.meta().generation;
+        current.then(|| wanted(set).max(present(set)))
+    })
+    .sum()
+}
+
 /// How many replicas the new set is to have next.
 // upstream: #NewRSNewReplicas
 pub(super) fn next_of_new(d: &Deployment, current_total: i32, new: i32) -> i32 {

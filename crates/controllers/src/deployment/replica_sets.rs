@@ -212,7 +212,8 @@ fn new_set(d: &Deployment, hash: &str, old: &[Arc<ReplicaSet>]) -> (ReplicaSet, 
         .match_labels
         .get_or_insert_default()
         .insert(hash::LABEL.to_owned(), hash.to_owned());
-    let replicas = math::next_of_new(d, math::wanted_by(old), 0);
+    let others = math::footprint(old.iter());
+    let replicas = others.map_or(0, |others| math::next_of_new(d, others, 0));
     let set = ReplicaSet {
         metadata: ObjectMeta {
             name: Some(format!("{}-{hash}", d.name())),

@@ -38,7 +38,10 @@ impl Controller {
         let size = if have > want {
             want
         } else {
-            math::next_of_new(d, math::wanted_by(&sets.all()), have)
+            match math::footprint(sets.old.iter()) {
+                Some(old) => math::next_of_new(d, old + have.max(math::present(&new)), have),
+                None => have,
+            }
         };
         if have == want || size == have {
             return Ok(false);

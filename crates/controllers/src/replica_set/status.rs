@@ -19,11 +19,14 @@ fn count(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
 
+/// The status by these pods. Unless `seen_all`, more pods may be under way: then the generation does not yet count as
+/// observed.
 // upstream: #calculateStatus
 pub(super) fn calculate(
     set: &ReplicaSet,
     pods: &[Arc<Pod>],
     terminating: usize,
+    seen_all: bool,
     failure: Option<&Status>,
     clock: &Clock,
 ) -> ReplicaSetStatus {
@@ -43,7 +46,9 @@ pub(super) fn calculate(
     status.ready_replicas = Some(count_if(&pod::ready));
     status.available_replicas = Some(count_if(&|p| pod::available(p, min_ready, clock)));
     status.terminating_replicas = Some(count(terminating));
-    status.observed_generation = set.meta().generation;
+    if seen_all {
+        status.observed_generation = set.meta().generation;
+    }
 
     let conditions = status.conditions.get_or_insert_default();
     let present = conditions.iter().any(|c| c.type_ == REPLICA_FAILURE);

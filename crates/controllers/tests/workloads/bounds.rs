@@ -89,7 +89,7 @@ async fn check(case: Case) {
                 cluster
                     .until_all("replicasets", |_| true, |s| s.len() > usize::from(update))
                     .await;
-                cluster.stop_controllers();
+                cluster.stop_controllers().await;
                 cluster.start_controllers();
             }
         }
@@ -137,7 +137,7 @@ async fn check(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 8, ..ProptestConfig::default() })]
     #[test]
     fn a_rolling_update_stays_within_its_bounds(case in cases()) {
         let runtime = tokio::runtime::Builder::new_multi_thread()

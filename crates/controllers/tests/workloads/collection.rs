@@ -176,7 +176,7 @@ async fn what_was_deleted_while_no_controller_ran_is_collected_later() {
     cluster.create("replicasets", replica_set("web", 2)).await;
     cluster.until_all("pods", |_| true, |p| p.len() == 2).await;
     cluster.settle().await;
-    cluster.stop_controllers();
+    cluster.stop_controllers().await;
     cluster
         .delete("replicasets", "web", DeletionPropagation::Background)
         .await;

@@ -272,7 +272,7 @@ async fn other_controllers_go_on_where_these_were_stopped() {
                 |pods| !pods.is_empty(),
             )
             .await;
-        cluster.stop_controllers();
+        cluster.stop_controllers().await;
         cluster.start_controllers();
         cluster.rolled_out("web", 6).await;
         let pods = cluster.until_all("pods", |_| true, |p| p.len() == 6).await;
@@ -284,7 +284,7 @@ async fn other_controllers_go_on_where_these_were_stopped() {
 #[tokio::test]
 async fn two_templates_of_one_hash_get_different_names() {
     let cluster = Cluster::start().await;
-    cluster.stop_controllers();
+    cluster.stop_controllers().await;
     let d = cluster
         .create("deployments", deployment("web", 1, "a"))
         .await;
@@ -293,7 +293,7 @@ async fn two_templates_of_one_hash_get_different_names() {
     let first = cluster.list("replicasets").await.remove(0);
     let name = first["metadata"]["name"].as_str().unwrap().to_owned();
     // Somebody else's set of that name takes the place.
-    cluster.stop_controllers();
+    cluster.stop_controllers().await;
     cluster
         .delete(
             "deployments",

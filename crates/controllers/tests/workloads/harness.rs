@@ -12,22 +12,22 @@ use registry::{
 use serde_json::{Value, json};
 use store::memory::MemoryLog;
 use store::{SealingKeys, Store, SystemClock};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
-
-/// How long a test waits for something, on Tokio's clock (which some tests pause).
-const PATIENCE: Duration = Duration::from_secs(300);
 
 pub struct Cluster {
     pub registry: Registry,
     clock: Clock,
-    controllers: Mutex<CancellationToken>,
+    controllers: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     stop: CancellationToken,
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.controllers.lock().cancel();
+        if let Some((stop, _)) = &*self.controllers.lock() {
+            stop.cancel();
+        }
         self.stop.cancel();
     }
 }
@@ -82,7 +82,7 @@ impl Cluster {
         let cluster = Arc::new(Self {
             registry,
             clock,
-            controllers: Mutex::new(CancellationToken::new()),
+            controllers: Mutex::new(None),
             stop: CancellationToken::new(),
         });
         cluster.start_controllers();
@@ -93,9 +93,16 @@ impl Cluster {
         cluster
     }
 
+    /// How long a test waits for something.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(match self.clock {
+            Clock::Wall => 20,
+            Clock::Tokio { .. } => 600,
+        })
+    }
+
     pub fn start_controllers(&self) {
         let stop = CancellationToken::new();
-        *self.controllers.lock() = stop.clone();
         let options = Options {
             pod_cidr: "10.42.0.0/16".parse().unwrap(),
             node_cidr_mask: 24,
@@ -103,11 +110,17 @@ impl Cluster {
         };
         let run =
             controllers::run_with_clock(self.registry.clone(), options, self.clock, stop.clone());
-        tokio::spawn(async move { run.await.unwrap() });
+        let running = tokio::spawn(async move { run.await.unwrap() });
+        *self.controllers.lock() = Some((stop, running));
     }
 
-    pub fn stop_controllers(&self) {
-        self.controllers.lock().cancel();
+    /// Stops the controllers and waits until they have: there are never two of them.
+    pub async fn stop_controllers(&self) {
+        let taken = self.controllers.lock().take();
+        if let Some((stop, running)) = taken {
+            stop.cancel();
+            running.await.unwrap();
+        }
     }
 
     /// Places each pod on a node, says that it runs (and is ready, unless its image is `broken`), and lets it go when it is
@@ -249,7 +262,7 @@ impl Cluster {
                 changes.next().await;
             }
         };
-        match tokio::time::timeout(PATIENCE, wait).await {
+        match tokio::time::timeout(self.patience(), wait).await {
             Ok(object) => object,
             Err(_) => {
                 let object = api.get_opt(namespace, name).await.unwrap();
@@ -289,7 +302,7 @@ impl Cluster {
                 changes.next().await;
             }
         };
-        match tokio::time::timeout(PATIENCE, wait).await {
+        match tokio::time::timeout(self.patience(), wait).await {
             Ok(all) => all,
             Err(_) => panic!("{plural} stayed {:#?}", self.list(plural).await),
         }
@@ -346,6 +359,18 @@ async fn serve(pods: &Api<Value>, pod: &Value, clock: Clock) {
             .await;
     } else if pod["status"]["phase"] == "Pending" {
         let image = pod["spec"]["containers"][0]["image"].as_str();
+        // `exit-0` succeeds, `exit-3` fails.
+        if let Some(code) = image.and_then(|i| i.strip_prefix("exit-")) {
+            let code: i64 = code.parse().unwrap();
+            let phase = if code == 0 { "Succeeded" } else { "Failed" };
+            let status = json!({"status": {"phase": phase, "containerStatuses": [{"name": "c", "image": "",
+                "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code}}}]}});
+            let _ = pods
+                .patch(namespace, name, "status", Patch::Strategic(status))
+                .await;
+            return;
+        }
         let ready = if image == Some("broken") {
             "False"
         } else {

@@ -12,6 +12,7 @@ mod bounds;
 mod collection;
 mod deployments;
 mod harness;
+mod jobs;
 mod namespaces;
 mod replica_sets;
 mod services;

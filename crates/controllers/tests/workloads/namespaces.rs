@@ -137,7 +137,7 @@ async fn nodes_get_addresses_of_their_own() {
             .all(|n| at(n, "/spec/podCIDRs/0") == at(n, "/spec/podCIDR"))
     );
     // Other controllers know what is taken.
-    cluster.stop_controllers();
+    cluster.stop_controllers().await;
     cluster
         .create("nodes", json!({"metadata": {"name": "d"}}))
         .await;

@@ -38,7 +38,10 @@ async fn it_scales_replaces_what_fails_and_says_so() {
         .await;
 
     // A failed pod stays to be looked at, and another takes its place.
-    let pod = cluster.list("pods").await.remove(0);
+    let pod = cluster
+        .until_all("pods", |_| true, |p| p.len() == 1)
+        .await
+        .remove(0);
     let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
     let failed = registry::Patch::Merge(json!({"status": {"phase": "Failed"}}));
     cluster

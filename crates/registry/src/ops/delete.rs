@@ -50,13 +50,16 @@ pub(crate) async fn delete(
     let resource = &target.resource;
     let key = resource.key(target.namespace.as_deref(), &target.name);
     let mut current = update::entry(registry, target)?;
-    let mut marked = false;
+    // The uid of what this request has marked.
+    let mut marked: Option<String> = None;
     loop {
         let object = current.value.value();
-        match preconditions(target, &object, options) {
+        match &marked {
+            // The marking changed its version: only that it is still the same counts now.
+            Some(uid) if uid == object.uid() => {}
             // It was marked by this request and replaced since: that is what was asked for.
-            Err(_) if marked => return Ok(removed(target, &object, None)),
-            other => other?,
+            Some(_) => return Ok(removed(target, &object, None)),
+            None => preconditions(target, &object, options)?,
         }
         {
             let attributes = write::attributes(
@@ -71,7 +74,7 @@ pub(crate) async fn delete(
             admission.mutate(registry, &attributes, None).await?;
             admission.validate(registry, &attributes, None).await?;
         }
-        let step = if marked {
+        let step = if marked.is_some() && object.finalizers().is_empty() {
             Step::Remove
         } else {
             step(resource, &object, options, Timestamp::now())
@@ -88,7 +91,7 @@ pub(crate) async fn delete(
             Step::MarkThenRemove(next) => {
                 match put(registry, resource, &key, &current, &next).await? {
                     Outcome::Done(stored) => {
-                        marked = true;
+                        marked = Some(object.uid().to_owned());
                         current = Entry {
                             revision: stored.revision(),
                             value: stored,
@@ -114,11 +117,10 @@ pub(crate) async fn delete(
                         return Ok(removed(target, &object, Some(stored)));
                     }
                     // Somebody else has finished what this request began.
-                    Outcome::Changed(None) if marked => return Ok(removed(target, &object, None)),
-                    Outcome::Changed(now) => {
-                        marked = false;
-                        current = again(target, now)?;
+                    Outcome::Changed(None) if marked.is_some() => {
+                        return Ok(removed(target, &object, None));
                     }
+                    Outcome::Changed(now) => current = again(target, now)?,
                 }
             }
         }

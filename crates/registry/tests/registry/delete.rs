@@ -58,6 +58,28 @@ async fn an_unscheduled_pod_goes_at_once() {
     );
 }
 
+/// The marking of such a pod changes its version; the deletion that asked for the version before goes on.
+#[tokio::test]
+async fn an_unscheduled_pod_of_a_version_goes_at_once() {
+    let r = registry().await;
+    let made = create(&r, "v1/pods", Some("default"), pod("p"))
+        .await
+        .unwrap();
+    let t = target(&r, "v1/pods", Some("default"), "p");
+    let mut options = DeleteOptions::default();
+    options.preconditions.resource_version = made["metadata"]["resourceVersion"]
+        .as_str()
+        .map(str::to_owned);
+    r.delete(&context(), &t, &options).await.unwrap();
+    assert_eq!(
+        get(&r, "v1/pods", Some("default"), "p")
+            .await
+            .unwrap_err()
+            .code,
+        404
+    );
+}
+
 #[tokio::test]
 async fn the_last_finalizer_deletes() {
     let r = registry().await;
