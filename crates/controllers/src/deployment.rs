@@ -37,6 +37,8 @@ struct Controller {
     clock: Clock,
 }
 
+pub(crate) use math::scaled;
+
 pub(crate) fn start(setup: &mut Setup) -> Result<(), Status> {
     const NAME: &str = "deployment-controller";
     let controller = Arc::new(Controller {

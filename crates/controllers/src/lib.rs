@@ -11,12 +11,14 @@
 mod claim;
 mod clock;
 mod cron_job;
+mod daemon_set;
 mod deployment;
 mod disruption;
 mod endpoint_slice;
 mod endpoints;
 mod expectations;
 mod garbage_collector;
+mod history;
 mod job;
 mod meta;
 mod monitor;
@@ -31,6 +33,7 @@ mod root_ca;
 mod service;
 mod service_account;
 mod setup;
+mod stateful_set;
 mod taint_eviction;
 
 mod ttl_after_finished;
@@ -94,6 +97,8 @@ pub async fn run_with_clock(
     pod_gc::start(&mut setup)?;
     endpoint_slice::start(&mut setup)?;
     endpoints::start(&mut setup)?;
+    daemon_set::start(&mut setup)?;
+    stateful_set::start(&mut setup)?;
     job::start(&mut setup)?;
     cron_job::start(&mut setup)?;
     ttl_after_finished::start(&mut setup)?;

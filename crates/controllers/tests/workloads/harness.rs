@@ -184,6 +184,22 @@ impl Cluster {
         });
     }
 
+    /// Makes a node that is ready.
+    pub async fn node(&self, name: &str) {
+        self.create(
+            "nodes",
+            json!({"metadata": {"name": name, "labels": {"name": name}}}),
+        )
+        .await;
+        let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        self.api("nodes")
+            .patch(None, name, "status", Patch::Strategic(ready))
+            .await
+            .unwrap();
+        let ready = |n: Option<&Value>| n.is_some_and(|n| n["spec"]["taints"].is_null());
+        self.until("nodes", "", name, ready).await;
+    }
+
     pub fn api(&self, plural: &str) -> Api<Value> {
         let (group, version) = match plural {
             "deployments"
@@ -352,8 +368,13 @@ async fn serve(pods: &Api<Value>, pod: &Value, clock: Clock) {
         };
         let _ = pods.delete(namespace, name, &now).await;
     } else if pod["spec"]["nodeName"].is_null() {
+        // A daemon's pod says which node it is for.
+        let node = pod
+            .pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchFields/0/values/0")
+            .and_then(Value::as_str)
+            .unwrap_or("node-a");
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},
-            "target": {"kind": "Node", "name": "node-a"}});
+            "target": {"kind": "Node", "name": node}});
         let _ = pods
             .create_subresource(namespace, name, "binding", binding)
             .await;

@@ -10,9 +10,11 @@
 
 mod bounds;
 mod collection;
+mod daemon_sets;
 mod deployments;
 mod harness;
 mod jobs;
 mod namespaces;
 mod replica_sets;
 mod services;
+mod stateful_sets;
