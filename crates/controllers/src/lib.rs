@@ -14,6 +14,7 @@ mod cron_job;
 mod daemon_set;
 mod deployment;
 mod disruption;
+mod disruption_budget;
 mod endpoint_slice;
 mod endpoints;
 mod expectations;
@@ -29,6 +30,8 @@ mod pod;
 mod pod_gc;
 mod recorder;
 mod replica_set;
+mod resource_quota;
+mod role_aggregation;
 mod root_ca;
 mod service;
 mod service_account;
@@ -102,6 +105,9 @@ pub async fn run_with_clock(
     job::start(&mut setup)?;
     cron_job::start(&mut setup)?;
     ttl_after_finished::start(&mut setup)?;
+    disruption_budget::start(&mut setup)?;
+    resource_quota::start(&mut setup)?;
+    role_aggregation::start(&mut setup)?;
     setup.run().await;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod deployments;
 mod harness;
 mod jobs;
 mod namespaces;
+mod policies;
 mod replica_sets;
 mod services;
 mod stateful_sets;
