@@ -97,7 +97,11 @@ impl Node {
                 "this node's right to be in the cluster is gone: draining"
             );
             talking.cancel();
-            self.drain().await;
+            // An agent that never had a runtime may have nothing to answer with.
+            let limit = self.config.drain_grace() + STOP_WITHIN;
+            if tokio::time::timeout(limit, self.drain()).await.is_err() {
+                tracing::warn!("draining took too long; what is left is ended now");
+            }
         }
         running.cancel();
         talking.cancel();
@@ -110,7 +114,7 @@ impl Node {
         };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("not every task of the node ended in time; they are dropped");
-            tasks.shutdown().await;
+            tasks.abort_all();
         }
         end
     }
