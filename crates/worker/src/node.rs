@@ -97,11 +97,7 @@ impl Node {
                 "this node's right to be in the cluster is gone: draining"
             );
             talking.cancel();
-            // An agent that never had a runtime may have nothing to answer with.
-            let limit = self.config.drain_grace() + STOP_WITHIN;
-            if tokio::time::timeout(limit, self.drain()).await.is_err() {
-                tracing::warn!("draining took too long; what is left is ended now");
-            }
+            self.drain().await;
         }
         running.cancel();
         talking.cancel();
@@ -114,7 +110,7 @@ impl Node {
         };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("not every task of the node ended in time; they are dropped");
-            tasks.abort_all();
+            tasks.shutdown().await;
         }
         end
     }
