@@ -34,7 +34,7 @@ impl Running {
         let (staking, mut state) = world.staking("worker-0");
         let config: Config = serde_json::from_value(json!({
             "dataDir": world.path().join("worker-0"), "nodeName": "worker-0", "chainUrl": world.client.url(),
-            "deployment": "unused", "allowSimulatedTee": true, "nodeApiPort": 0, "drainSeconds": 2,
+            "deployment": "unused", "allowSimulatedTee": true, "nodeApiPort": 0,
         }))
         .unwrap();
         let stop = CancellationToken::new();
@@ -71,7 +71,7 @@ impl Running {
         let noticed =
             tokio::time::timeout(Duration::from_secs(5), lost.wait_for(Option::is_some)).await;
         assert!(noticed.is_ok(), "it goes on");
-        match tokio::time::timeout(Duration::from_secs(60), self.task).await {
+        match tokio::time::timeout(Duration::from_secs(40), self.task).await {
             Ok(Ok(End::Lost(reason))) => reason,
             _ => panic!("it does not end"),
         }
