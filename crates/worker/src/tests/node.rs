@@ -68,9 +68,11 @@ impl Running {
     /// runtime takes ten seconds to give up.)
     async fn lost(self) -> String {
         let mut lost = self.node.lost.subscribe();
-        let noticed =
-            tokio::time::timeout(Duration::from_secs(5), lost.wait_for(Option::is_some)).await;
-        assert!(noticed.is_ok(), "it goes on");
+        // What `wait_for` returns holds the channel's lock: kept over the wait below, it would block the next report.
+        let noticed = tokio::time::timeout(Duration::from_secs(5), lost.wait_for(Option::is_some))
+            .await
+            .is_ok_and(|lost| lost.is_ok());
+        assert!(noticed, "it goes on");
         match tokio::time::timeout(Duration::from_secs(40), self.task).await {
             Ok(Ok(End::Lost(reason))) => reason,
             _ => panic!("it does not end"),
