@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::bring_up;
 use super::layout::Layout;
 use super::supervisor::{Supervisor, stop_running};
-use super::worker_files;
 
 /// Stops the supervisor and with it every part, then ends what its workers still run. Data stays:
 /// `up` on the same directory resumes.
@@ -18,11 +18,7 @@ pub(crate) async fn run(data_dir: &Path) -> anyhow::Result<ExitCode> {
     let was_running = stop_running(&layout).await?;
     // Whether the supervisor stopped by itself or was killed: what it left is ended here.
     let supervisor = Supervisor::take(layout.clone()).await?;
-    for (number, config) in worker_files::existing(&layout)? {
-        worker::cleanup(&config).await.map_err(|error| {
-            anyhow::Error::from(error).context(format!("worker-{number} could not be cleaned up"))
-        })?;
-    }
+    bring_up::clean(&layout).await?;
     supervisor.stop().await;
     eprintln!(
         "{}; its data stays in {}",
