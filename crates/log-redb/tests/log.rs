@@ -7,3 +7,5 @@ mod crash;
 mod file;
 #[path = "log/sealed.rs"]
 mod sealed;
+#[path = "log/tampered.rs"]
+mod tampered;

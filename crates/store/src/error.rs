@@ -167,6 +167,20 @@ pub enum CompactError {
     Unavailable(#[from] WriteError),
 }
 
+/// Why the log was not rewritten. It is as it was, or partly rewritten already; either is whole.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// The store does not seal under that epoch yet.
+    #[error("the store has no keys of epoch {0} yet")]
+    NoSuchEpoch(u32),
+    /// The store can't write.
+    #[error(transparent)]
+    Unavailable(#[from] WriteError),
+    /// The snapshot was not written.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
 /// Why a snapshot was not written to the log. The log is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {

@@ -33,8 +33,8 @@ mod watch;
 pub use clock::{Clock, ManualClock, Millis, SystemClock};
 pub use entry::{Entry, Event, EventKind};
 pub use error::{
-    AtError, CompactError, Compacted, Future, OpenError, SnapshotError, TransactError, WaitError,
-    WatchError, WriteError,
+    AtError, CompactError, Compacted, Future, OpenError, RewriteError, SnapshotError,
+    TransactError, WaitError, WatchError, WriteError,
 };
 pub use head::{Anchor, Head};
 pub use log::{Log, LogError, LogState, SnapshotId, StoredBatch};

@@ -58,6 +58,8 @@ impl fmt::Debug for BatchHash {
 pub struct SealingKeys {
     cluster: String,
     epochs: BTreeMap<u32, EpochKey>,
+    #[cfg(feature = "clear-for-benchmarks")]
+    clear: bool,
 }
 
 #[derive(Clone)]
@@ -75,8 +77,21 @@ impl SealingKeys {
         Self {
             cluster: cluster.into(),
             epochs: BTreeMap::new(),
+            #[cfg(feature = "clear-for-benchmarks")]
+            clear: false,
         }
         .with_epoch(epoch, key)
+    }
+
+    /// Seals nothing and chains nothing; what it writes can't be opened. To measure against.
+    #[cfg(feature = "clear-for-benchmarks")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_clear(cluster: impl Into<String>) -> Self {
+        Self {
+            clear: true,
+            ..Self::new(cluster, 1, &Zeroizing::new([0; 32]))
+        }
     }
 
     /// Adds the key of another epoch.
@@ -310,6 +325,11 @@ impl SealingKeys {
         header.extend_from_slice(&at.previous.0);
         let (room, plaintext) = buffer.split_at_mut_checked(HEADER).ok_or_else(failed)?;
         room.copy_from_slice(&header);
+        #[cfg(feature = "clear-for-benchmarks")]
+        if self.clear {
+            buffer.extend_from_slice(&[0; TAG + HASH]);
+            return Ok((Bytes::from(buffer), BatchHash([0; HASH])));
+        }
         let tag = keys
             .cipher(&salt)
             .and_then(|cipher| {
@@ -325,12 +345,12 @@ impl SealingKeys {
         Ok((Bytes::from(buffer), hash))
     }
 
-    /// Opens what was read from the place `at`; gives the plaintext and the hash.
+    /// Opens what was read from the place `at`; gives the plaintext, the hash and the key epoch.
     pub(crate) fn open(
         &self,
         at: Position,
         sealed: &[u8],
-    ) -> Result<(Vec<u8>, BatchHash), SealError> {
+    ) -> Result<(Vec<u8>, BatchHash, u32), SealError> {
         let piece = at.piece();
         let header = Header::read(piece, sealed)?;
         let keys = self
@@ -372,7 +392,7 @@ impl SealingKeys {
             })
             .ok_or(SealError::Forged(piece))?;
         plaintext.truncate(length);
-        Ok((plaintext, header.hash))
+        Ok((plaintext, header.hash, header.epoch))
     }
 
     fn associated(&self, header: &[u8]) -> Vec<u8> {

@@ -14,9 +14,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    AtError, Clock, CompactError, Compacted, Future, Head, Log, OpenError, Options, Record,
-    Revision, SealingKeys, Snapshot, SnapshotError, TransactError, Transaction, WaitError, Watch,
-    WriteError,
+    Anchor, AtError, Clock, CompactError, Compacted, Future, Head, Log, OpenError, Options, Record,
+    Revision, RewriteError, SealingKeys, Snapshot, SnapshotError, TransactError, Transaction,
+    WaitError, Watch, WriteError,
     state::Published,
     watch::{Hub, Scope},
 };
@@ -217,6 +217,26 @@ impl<R: Record> Store<R> {
     /// needs.
     pub fn set_keys(&self, keys: SealingKeys) {
         self.shared.keys.store(Arc::new(keys));
+    }
+
+    /// Brings everything in the log under key epochs from `epoch` on, so that the keys of those before it can go: the
+    /// history so far is given up, as by [`Store::compact`], and a snapshot replaces the log.
+    pub async fn rewrite(&self, epoch: u32) -> Result<(), RewriteError> {
+        self.shared.rewrite(epoch).await
+    }
+
+    /// The oldest key epoch that something in the log is sealed under; none in an empty log.
+    #[must_use]
+    pub fn oldest_epoch(&self) -> Option<u32> {
+        self.shared.index.lock().oldest_epoch()
+    }
+
+    /// Whether the log is known to have passed through a point: at once true for any that it remembers (those since
+    /// its newest snapshot, about a thousand before, and the anchored one). False is no proof of a fork for a point
+    /// that lies before these.
+    #[must_use]
+    pub fn has_passed(&self, point: &Anchor) -> bool {
+        self.shared.index.lock().knows(point.sequence, &point.hash)
     }
 
     /// Says that a head was anchored where the log can't reach it. Every snapshot remembers it from then on, so that

@@ -31,12 +31,16 @@ pub(super) struct LogIndex {
     pub(super) anchored: Option<Head>,
     /// The size of that snapshot.
     pub(super) snapshot_bytes: u64,
+    /// The oldest key epoch that something of that snapshot is sealed under; none without a snapshot.
+    pub(super) snapshot_epoch: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
 pub(super) struct BatchInfo {
     pub(super) head: Head,
     pub(super) bytes: u64,
+    /// The key epoch that it is sealed under.
+    pub(super) epoch: u32,
 }
 
 impl LogIndex {
@@ -44,9 +48,24 @@ impl LogIndex {
         (self.batches.len(), self.bytes)
     }
 
-    pub(super) fn add(&mut self, head: Head, bytes: u64) {
-        self.batches.push_back(BatchInfo { head, bytes });
+    pub(super) fn add(&mut self, head: Head, bytes: u64, epoch: u32) {
+        self.batches.push_back(BatchInfo { head, bytes, epoch });
         self.bytes += bytes;
+    }
+
+    /// The oldest key epoch that anything in the log is sealed under.
+    pub(super) fn oldest_epoch(&self) -> Option<u32> {
+        let batches = self.batches.iter().map(|batch| batch.epoch);
+        batches.chain(self.snapshot_epoch).min()
+    }
+
+    /// Whether the batch with this number, or one that is remembered, has this hash.
+    pub(super) fn knows(&self, sequence: Option<u64>, hash: &crate::BatchHash) -> bool {
+        let batches = self.batches.iter().map(|batch| &batch.head);
+        batches
+            .chain(&self.trail)
+            .chain(&self.anchored)
+            .any(|head| head.hash == *hash && sequence.is_none_or(|number| number == head.sequence))
     }
 
     /// The heads that a snapshot which replaces the batches up to `sequence` should remember.
@@ -150,7 +169,8 @@ impl<R: Record> Shared<R> {
             index: 0,
             previous: before.hash,
         };
-        let (sealed, hash) = match self.keys.load().seal(position, writer.into_buffer()) {
+        let keys = self.keys.load_full();
+        let (sealed, hash) = match keys.seal(position, writer.into_buffer()) {
             Ok(sealed) => sealed,
             Err(error) => {
                 return Err((WriteError::Seal(Arc::new(error)), batch.segment.commits));
@@ -165,11 +185,11 @@ impl<R: Record> Shared<R> {
             hash,
             revision,
         };
-        self.publish(batch, head, bytes);
+        self.publish(batch, head, bytes, keys.epoch());
         Ok(())
     }
 
-    fn publish(&self, batch: Batch<R>, head: Head, bytes: u64) {
+    fn publish(&self, batch: Batch<R>, head: Head, bytes: u64, epoch: u32) {
         let mut events: Vec<Arc<Event<R>>> = Vec::with_capacity(batch.segment.commits.len());
         let mut compacted = None;
         for commit in &batch.segment.commits {
@@ -197,7 +217,7 @@ impl<R: Record> Shared<R> {
         }
         let look = next.history.len() == 1
             || head.revision.0 - next.compacted.0 > self.options.retain_revisions;
-        self.index.lock().add(head, bytes);
+        self.index.lock().add(head, bytes, epoch);
         // What only the old state still reached is freed after the hub's lock is.
         let _old = self.hub.publish(head.revision, &batch_events.events, || {
             self.published.swap(Arc::new(next))

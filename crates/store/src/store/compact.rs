@@ -11,8 +11,8 @@ use tracing::{debug, warn};
 
 use super::{Shared, queue::settled};
 use crate::{
-    BatchHash, CompactError, Compacted, Future, Millis, Record, Revision, Snapshot, SnapshotError,
-    SnapshotId,
+    BatchHash, CompactError, Compacted, Future, Millis, Record, Revision, RewriteError,
+    SealingKeys, Snapshot, SnapshotError, SnapshotId,
     payload::{Manifest, Writer},
     seal::{Kind, Position, hash},
     state::Published,
@@ -143,6 +143,29 @@ impl<R: Record> Shared<R> {
         behind >= self.options.snapshot_after_bytes.max(index.snapshot_bytes)
     }
 
+    /// Gives up the history so far and replaces the log with a snapshot, until nothing in it is sealed under an epoch
+    /// before `epoch`.
+    pub(super) async fn rewrite(&self, epoch: u32) -> Result<(), RewriteError> {
+        while self
+            .index
+            .lock()
+            .oldest_epoch()
+            .is_some_and(|oldest| oldest < epoch)
+        {
+            if self.keys.load().epoch() < epoch {
+                return Err(RewriteError::NoSuchEpoch(epoch));
+            }
+            let head = self.published.load().head.revision;
+            match self.compact(head).await {
+                Ok(()) | Err(CompactError::Compacted(_)) => {}
+                Err(CompactError::Future(_)) => continue,
+                Err(CompactError::Unavailable(error)) => return Err(error.into()),
+            }
+            self.write_snapshot().await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn write_snapshot(&self) -> Result<(), SnapshotError> {
         let _alone = self.compacting.lock().await;
         let state = self.published.load_full();
@@ -169,8 +192,11 @@ impl<R: Record> Shared<R> {
             revision: state.compacted,
             state,
         };
+        // One epoch for the whole of it, whatever is rotated meanwhile.
+        let keys = self.keys.load_full();
         let mut writing = Writing {
             shared: self,
+            keys: keys.clone(),
             id,
             previous: at.hash,
             chunks: 0,
@@ -199,12 +225,13 @@ impl<R: Record> Shared<R> {
             trail,
         };
         let position = writing.position(Kind::Manifest, 0);
-        let (sealed, _) = self.keys.load().seal(position, manifest.encode())?;
+        let (sealed, _) = keys.seal(position, manifest.encode())?;
         self.log.commit_snapshot(id, sealed).await?;
         {
             let mut index = self.index.lock();
             index.truncate(at.sequence);
             index.snapshot_bytes = manifest.bytes;
+            index.snapshot_epoch = Some(keys.epoch());
         }
         self.log.truncate(id).await?;
         Ok(())
@@ -216,6 +243,7 @@ pub(super) const CHUNKS: &[u8] = b"daas store chunks v1\0";
 
 struct Writing<'a, R> {
     shared: &'a Shared<R>,
+    keys: Arc<SealingKeys>,
     id: SnapshotId,
     previous: BatchHash,
     chunks: u32,
@@ -235,11 +263,7 @@ impl<R: Record> Writing<'_, R> {
 
     async fn chunk(&mut self, chunk: Writer) -> Result<(), SnapshotError> {
         let position = self.position(Kind::Chunk, self.chunks);
-        let (sealed, hash) = self
-            .shared
-            .keys
-            .load()
-            .seal(position, chunk.into_buffer())?;
+        let (sealed, hash) = self.keys.seal(position, chunk.into_buffer())?;
         self.bytes += sealed.len() as u64;
         self.hashes.extend_from_slice(&hash.0);
         self.shared

@@ -128,7 +128,7 @@ impl<'a, R: Record> Replay<'a, R> {
             index: 0,
             previous,
         };
-        let (content, _) = self
+        let (content, _, mut oldest) = self
             .keys
             .open(position, sealed)
             .map_err(OpenError::Verify)?;
@@ -147,10 +147,11 @@ impl<'a, R: Record> Replay<'a, R> {
                     index,
                 }))?;
             position.index = index;
-            let (content, hash) = self
+            let (content, hash, epoch) = self
                 .keys
                 .open(position, &sealed)
                 .map_err(OpenError::Verify)?;
+            oldest = oldest.min(epoch);
             hashes.extend_from_slice(&hash.0);
             entries += self.chunk(&content, position.piece())?;
         }
@@ -170,6 +171,7 @@ impl<'a, R: Record> Replay<'a, R> {
         self.index.anchored = self.index.anchored.or(manifest.trail.front().copied());
         self.index.trail = manifest.trail;
         self.index.snapshot_bytes = manifest.bytes;
+        self.index.snapshot_epoch = Some(oldest);
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl<'a, R: Record> Replay<'a, R> {
         if batch.sequence != position.sequence {
             return Err(OpenError::Verify(SealError::Missing(position.sequence)));
         }
-        let (content, hash) = self
+        let (content, hash, epoch) = self
             .keys
             .open(position, &batch.sealed)
             .map_err(|error| OpenError::Verify(self.explain(error, batch)))?;
@@ -237,7 +239,8 @@ impl<'a, R: Record> Replay<'a, R> {
         };
         self.remember(time, events);
         self.meet(self.state.head);
-        self.index.add(self.state.head, batch.sealed.len() as u64);
+        self.index
+            .add(self.state.head, batch.sealed.len() as u64, epoch);
         Ok(())
     }
 

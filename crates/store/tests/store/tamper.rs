@@ -575,3 +575,66 @@ async fn an_anchor_is_remembered_by_snapshots_when_the_store_was_told() {
             .unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_epoch_is_needed_until_everything_is_rewritten_and_not_after() {
+    let log = MemoryLog::new();
+    let store = open(&log).await;
+    assert_eq!(store.oldest_epoch(), None);
+    put(&store, "/old", "1").await;
+    store.compact(Revision(1)).await.unwrap();
+    store.write_snapshot().await.unwrap();
+    assert_eq!(store.oldest_epoch(), Some(1));
+    let second = Zeroizing::new([9; 32]);
+    assert!(matches!(
+        store.rewrite(2).await,
+        Err(store::RewriteError::NoSuchEpoch(2))
+    ));
+    store.set_keys(keys().with_epoch(2, &second));
+    put(&store, "/new", "2").await;
+    assert_eq!(store.oldest_epoch(), Some(1));
+    store.rewrite(2).await.unwrap();
+    assert_eq!(store.oldest_epoch(), Some(2));
+    // Online: writes go on, and a snapshot that exists already is no obstacle.
+    put(&store, "/newer", "3").await;
+    store.rewrite(2).await.unwrap();
+    store.set_keys(SealingKeys::new("test-cluster", 2, &second));
+    put(&store, "/newest", "4").await;
+    let reopened = reopen_with(
+        log.content(),
+        SealingKeys::new("test-cluster", 2, &second),
+        None,
+    )
+    .await
+    .unwrap();
+    assert_eq!(reopened.oldest_epoch(), Some(2));
+    for (key, value) in [
+        ("/old", "1"),
+        ("/new", "2"),
+        ("/newer", "3"),
+        ("/newest", "4"),
+    ] {
+        assert_eq!(get(&reopened, key).unwrap(), value);
+    }
+    // The first epoch's key opens nothing of it.
+    let Err(OpenError::Verify(error)) = reopen_with(log.content(), keys(), None).await else {
+        panic!("it must not open with the first epoch's key");
+    };
+    assert!(matches!(error, SealError::UnknownEpoch { epoch: 2, .. }));
+}
+
+#[tokio::test]
+async fn a_store_knows_the_points_that_it_has_passed() {
+    let (content, heads) = five().await;
+    let store = reopen(content).await.unwrap();
+    for head in &heads {
+        assert!(store.has_passed(&Anchor::from(*head)));
+        let unnumbered = Anchor {
+            sequence: None,
+            ..Anchor::from(*head)
+        };
+        assert!(store.has_passed(&unnumbered));
+    }
+    let (_, others) = five().await;
+    assert!(!store.has_passed(&Anchor::from(others[2])));
+}
