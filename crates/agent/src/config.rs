@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::eviction::EvictionHard;
+
 /// Which agent runs the pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -78,6 +80,8 @@ pub struct AgentConfig {
     pub cluster_domain: String,
     /// Pods that the node takes at most.
     pub max_pods: u32,
+    /// Below these the node is under pressure and takes no new pods.
+    pub eviction_hard: EvictionHard,
     /// Host and port for `KUBERNETES_SERVICE_HOST`/`_PORT` in containers until Services exist.
     pub api_endpoint: Option<(String, u16)>,
     /// Labels added to the Node.
@@ -115,6 +119,7 @@ impl AgentConfig {
             cluster_dns: Vec::new(),
             cluster_domain: "cluster.local".to_owned(),
             max_pods: 110,
+            eviction_hard: EvictionHard::default(),
             api_endpoint: None,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),

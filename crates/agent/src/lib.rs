@@ -16,6 +16,7 @@ pub mod config;
 pub mod containerd;
 pub mod cri;
 pub mod error;
+pub mod eviction;
 pub mod image;
 pub mod native;
 pub mod network;

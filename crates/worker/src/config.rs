@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent::AgentKind;
+use agent::eviction::EvictionHard;
 use chain::Address;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,10 @@ pub struct Config {
     /// Pods that the node takes at most.
     #[serde(default = "default_max_pods")]
     pub max_pods: u32,
+    /// Below these the node is under pressure and takes no new pods; the kubelet's notation
+    /// (`memory.available<100Mi,nodefs.available<5%`). Default: k3s's.
+    #[serde(default)]
+    pub eviction_hard: EvictionHard,
     /// Labels of the node.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -280,6 +280,7 @@ pub(crate) fn agent_config(config: &Config, address: IpAddr) -> AgentConfig {
     agent.pause_image.clone_from(&config.pause_image);
     agent.cluster_dns.clone_from(&config.cluster_dns);
     agent.max_pods = config.max_pods;
+    agent.eviction_hard.clone_from(&config.eviction_hard);
     agent.labels.clone_from(&config.labels);
     agent
 }

@@ -3,6 +3,7 @@
 // component-helpers/apimachinery/lease/controller.go
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{NativeAgent, Node, memory_kib};
 use crate::NodeCondition;
 use crate::cluster_api::ClusterApiError;
-use crate::cri::v1::{ListImagesRequest, StatusRequest};
+use crate::cri::v1::{ImageFsInfoRequest, ListImagesRequest, StatusRequest};
+use crate::eviction::{Availability, Signal};
 
 /// How often the Lease is renewed, and for how long it holds.
 const LEASE_RENEWAL: Duration = Duration::from_secs(10);
@@ -26,10 +28,6 @@ const LEASE_SECONDS: i32 = 40;
 /// How often the machine is looked at, and a status without news is written.
 const CHECK: Duration = Duration::from_secs(10);
 const REPORT: Duration = Duration::from_secs(300);
-/// Below these the node is under pressure.
-// upstream: pkg/kubelet/apis/config/v1beta1/defaults_linux.go DefaultEvictionHard
-const MEMORY_AVAILABLE_KIB: i64 = 100 * 1024;
-const DISK_AVAILABLE_PERCENT: u64 = 10;
 
 /// Registers the node and keeps it up to date.
 pub(super) struct Registrar {
@@ -310,6 +308,48 @@ impl Registrar {
         }
     }
 
+    /// Where the container runtime keeps its images.
+    async fn image_fs(&self) -> Option<PathBuf> {
+        let answer = self.node.cri.image_fs_info(ImageFsInfoRequest {}).await;
+        let of = answer.ok()?.image_filesystems.into_iter().next()?;
+        Some(PathBuf::from(of.fs_id?.mountpoint))
+    }
+
+    fn available(&self, signal: Signal, image_fs: Option<&Path>) -> Option<Availability> {
+        let file_system = |inodes: bool, path: &Path| {
+            let s = nix::sys::statvfs::statvfs(path).ok()?;
+            Some(if inodes {
+                Availability {
+                    available: s.files_available(),
+                    capacity: s.files(),
+                }
+            } else {
+                Availability {
+                    available: s.blocks_available().saturating_mul(s.fragment_size()),
+                    capacity: s.blocks().saturating_mul(s.fragment_size()),
+                }
+            })
+        };
+        let kib = |name| Some(u64::try_from(memory_kib(name)).ok()?.saturating_mul(1024));
+        match signal {
+            Signal::Memory => Some(Availability {
+                available: kib("MemAvailable:")?,
+                capacity: kib("MemTotal:")?,
+            }),
+            Signal::NodeFs => file_system(false, &self.node.config.data_dir),
+            Signal::NodeFsInodes => file_system(true, &self.node.config.data_dir),
+            Signal::ImageFs => file_system(false, image_fs?),
+            Signal::ImageFsInodes => file_system(true, image_fs?),
+            Signal::Pid => {
+                let most: u64 = read("/proc/sys/kernel/pid_max").parse().ok()?;
+                Some(Availability {
+                    available: most.saturating_sub(processes()),
+                    capacity: most,
+                })
+            }
+        }
+    }
+
     async fn conditions(&self, last: Option<&Value>) -> Vec<Value> {
         let runtime = self.node.cri.status(StatusRequest::default()).await;
         let mut complaints = Vec::new();
@@ -342,15 +382,17 @@ impl Registrar {
         if !self.node.network.is_configured() {
             complaints.push("the node has no pod CIDR yet".to_owned());
         }
-        let memory = memory_kib("MemAvailable:") < MEMORY_AVAILABLE_KIB;
-        let disk = nix::sys::statvfs::statvfs(&self.node.config.data_dir)
-            .is_ok_and(|s| s.blocks_available() * 100 < s.blocks() * DISK_AVAILABLE_PERCENT);
-        let (pids, limit) = (
-            processes(),
-            read("/proc/sys/kernel/pid_max")
-                .parse::<u64>()
-                .unwrap_or(32768),
-        );
+        let image_fs = self.image_fs().await;
+        let read = |signal| self.available(signal, image_fs.as_deref());
+        let crossed = |signals: &[Signal]| self.node.config.eviction_hard.is_crossed(signals, read);
+        let memory = crossed(&[Signal::Memory]);
+        let disk = crossed(&[
+            Signal::NodeFs,
+            Signal::NodeFsInodes,
+            Signal::ImageFs,
+            Signal::ImageFsInodes,
+        ]);
+        let pids = crossed(&[Signal::Pid]);
         let pressure = |kind: &str, on: bool, yes: (&str, &str), no: (&str, &str)| {
             let (reason, message) = if on { yes } else { no };
             NodeCondition {
@@ -381,7 +423,7 @@ impl Registrar {
             ),
             pressure(
                 "PIDPressure",
-                pids * 10 > limit * 9,
+                pids,
                 (
                     "KubeletHasInsufficientPID",
                     "kubelet has insufficient PID available",
@@ -439,18 +481,29 @@ impl Registrar {
     async fn status(&self, last: Option<&Value>) -> Value {
         let capacity = &self.node.capacity;
         let config = &self.node.config;
-        let resources = |memory: i64| {
+        let resources = |memory: i64, ephemeral: i64| {
             json!({
                 "cpu": (capacity.cpu_milli / 1000).to_string(), "memory": format!("{}Ki", memory / 1024),
-                "ephemeral-storage": format!("{}Ki", capacity.ephemeral / 1024), "pods": config.max_pods.to_string(),
+                "ephemeral-storage": format!("{}Ki", ephemeral / 1024), "pods": config.max_pods.to_string(),
                 "hugepages-1Gi": "0", "hugepages-2Mi": "0",
             })
         };
         let mut status = Map::new();
-        status.insert("capacity".into(), resources(capacity.memory));
+        let left = |signal, all: i64| {
+            let all = u64::try_from(all).unwrap_or(0);
+            let reserved = config.eviction_hard.reservation(signal, all);
+            i64::try_from(all.saturating_sub(reserved)).unwrap_or(i64::MAX)
+        };
+        status.insert(
+            "capacity".into(),
+            resources(capacity.memory, capacity.ephemeral),
+        );
         status.insert(
             "allocatable".into(),
-            resources((capacity.memory - MEMORY_AVAILABLE_KIB * 1024).max(0)),
+            resources(
+                left(Signal::Memory, capacity.memory),
+                left(Signal::NodeFs, capacity.ephemeral),
+            ),
         );
         status.insert("conditions".into(), self.conditions(last).await.into());
         status.insert(

@@ -83,6 +83,10 @@ struct Keys {
     /// Pods that the node takes at most [default: 110]
     #[arg(long, env = "DAAS_MAX_PODS")]
     max_pods: Option<u32>,
+    /// Below these the node is under pressure and takes no new pods
+    /// [default: memory.available<100Mi,nodefs.available<5%,imagefs.available<5%,pid.available<10%]
+    #[arg(long, env = "DAAS_EVICTION_HARD")]
+    eviction_hard: Option<String>,
     /// How long pods have to end when the node is drained, in seconds [default: 30]
     #[arg(long, env = "DAAS_DRAIN_SECONDS")]
     drain_seconds: Option<u64>,

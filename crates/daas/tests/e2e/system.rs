@@ -44,6 +44,8 @@ impl System {
             .arg("--data-dir")
             .arg(&self.directory)
             .args(args)
+            // A test's machine may have a disk that is nearly full.
+            .env("DAAS_EVICTION_HARD", "nodefs.available<100Mi")
             .output()
             .unwrap()
     }
