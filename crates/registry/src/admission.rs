@@ -5,12 +5,15 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
 
+mod access;
 mod default_tolerations;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
 mod pod_security;
 mod priority;
+mod reinvocation;
+mod request_options;
 mod resource_quota;
 mod service_account;
 mod storage_class;
@@ -25,12 +28,15 @@ use crate::context::RequestContext;
 use crate::registry::Registry;
 use crate::resource::Resource;
 
+pub use access::{AccessCheck, AccessRequest};
 pub use default_tolerations::DefaultTolerationSeconds;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use pod_security::PodSecurity;
 pub use priority::Priority;
+pub use reinvocation::Reinvocation;
+pub use request_options::RequestOptions;
 pub use resource_quota::ResourceQuota;
 pub use service_account::ServiceAccount;
 pub use storage_class::DefaultStorageClass;
@@ -95,6 +101,10 @@ pub struct Attributes<'a> {
     pub old: Option<&'a Value>,
     /// Nothing will be written.
     pub dry_run: bool,
+    /// The request's options.
+    pub options: RequestOptions<'a>,
+    /// What mutating plug-ins know of one another.
+    pub reinvocation: Reinvocation,
 }
 
 impl Attributes<'_> {
@@ -182,16 +192,20 @@ impl Chain {
         attributes: &Attributes<'_>,
         mut object: Option<&mut Value>,
     ) -> Result<(), Status> {
-        for plugin in self
-            .plugins
-            .iter()
-            .filter(|p| p.handles(attributes.operation))
-        {
-            plugin
-                .mutate(registry, attributes, object.as_deref_mut())
-                .await?;
+        loop {
+            for plugin in self
+                .plugins
+                .iter()
+                .filter(|p| p.handles(attributes.operation))
+            {
+                plugin
+                    .mutate(registry, attributes, object.as_deref_mut())
+                    .await?;
+            }
+            if !attributes.reinvocation.begin_second() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     pub(crate) async fn validate(

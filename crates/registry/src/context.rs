@@ -75,6 +75,7 @@ pub struct RequestContext {
     user_agent: Arc<str>,
     warnings: Arc<Mutex<Vec<String>>>,
     duplicate_fields: Arc<Mutex<Vec<String>>>,
+    annotations: Arc<Mutex<BTreeMap<String, String>>>,
     held: Held,
 }
 
@@ -168,6 +169,26 @@ impl RequestContext {
     /// Takes the warnings gathered so far, in order; the API server sends each as `Warning: 299 - "…"`.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock())
+    }
+
+    /// Adds an annotation to the request's audit event; the first word on a key counts.
+    ///
+    /// upstream: staging/src/k8s.io/apiserver/pkg/audit/context.go#AddAuditAnnotation
+    pub fn annotate(&self, key: impl Into<String>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        let mut annotations = self.annotations.lock();
+        if let Some(old) = annotations.get(&key) {
+            if *old != value {
+                tracing::warn!(key, "an audit annotation is set twice; the first stays");
+            }
+            return;
+        }
+        annotations.insert(key, value);
+    }
+
+    /// Takes the annotations for the audit event.
+    pub fn take_annotations(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut *self.annotations.lock())
     }
 
     /// Tells which fields the body has twice, as the JSON or YAML decoder found them; field validation reports them.

@@ -16,6 +16,7 @@
 pub mod admission;
 mod allocate;
 pub mod api;
+mod backends;
 pub mod bootstrap;
 mod context;
 mod convert;

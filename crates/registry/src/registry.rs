@@ -1,12 +1,12 @@
 //! The registry: all operations on all resources, in process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use machinery::Status;
 use serde_json::Value;
 use store::Store;
 
-use crate::admission::Chain;
+use crate::admission::{AccessCheck, AccessRequest, Chain};
 use crate::context::RequestContext;
 use crate::object::{Answer, Object, ObjectList};
 use crate::options::{
@@ -27,6 +27,8 @@ pub struct RegistryOptions {
     pub service_cidr: ipnet::IpNet,
     /// Range of node ports, both ends included.
     pub node_ports: (u16, u16),
+    /// How webhooks and aggregated API servers are reached.
+    pub backends: webhook::Backends,
 }
 
 impl Default for RegistryOptions {
@@ -38,6 +40,7 @@ impl Default for RegistryOptions {
                 12,
             )),
             node_ports: (30000, 32767),
+            backends: webhook::Backends::default(),
         }
     }
 }
@@ -58,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) options: RegistryOptions,
     pub(crate) services: crate::allocate::Services,
     pub(crate) by_node: Arc<crate::index::Index>,
+    pub(crate) access: OnceLock<Weak<dyn AccessCheck>>,
 }
 
 impl Registry {
@@ -72,7 +76,31 @@ impl Registry {
                 options,
                 services,
                 by_node: Arc::default(),
+                access: OnceLock::new(),
             }),
+        }
+    }
+
+    /// The client that webhooks and aggregated API servers are called with.
+    pub fn backends(&self) -> &webhook::Backends {
+        &self.inner.options.backends
+    }
+
+    /// Gives admission the authoriser. The first one stays; it is not kept alive by the registry.
+    pub fn set_access(&self, access: Weak<dyn AccessCheck>) {
+        let _ = self.inner.access.set(access);
+    }
+
+    /// Whether a user may do something, as the API server's authoriser decides. Where no API server has given its authoriser
+    /// only the server itself and its controllers may.
+    pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
+        match self.inner.access.get().map(Weak::upgrade) {
+            Some(Some(access)) => access.allows(request),
+            Some(None) => false,
+            None => {
+                request.user.in_group("system:masters")
+                    || request.user.in_group("system:serviceaccounts:kube-system")
+            }
         }
     }
 

@@ -70,14 +70,8 @@ pub(crate) async fn create_object(
     write::dedup_owners(context, &mut object);
     {
         let name = object.name().to_owned();
-        let attributes = write::attributes(
-            context,
-            target,
-            &name,
-            Operation::Create,
-            None,
-            options.dry_run,
-        );
+        let attributes =
+            write::attributes(context, target, &name, Operation::Create, None, options);
         registry
             .inner
             .options
@@ -90,7 +84,7 @@ pub(crate) async fn create_object(
     let mut attempt = 1;
     loop {
         let mut ready =
-            write::prepare_new(registry, context, target, object.clone(), options.dry_run).await?;
+            write::prepare_new(registry, context, target, object.clone(), options).await?;
         let key = resource.key(Some(ready.namespace()), ready.name());
         let reserved = registry
             .inner

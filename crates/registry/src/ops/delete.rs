@@ -68,7 +68,7 @@ pub(crate) async fn delete(
                 &target.name,
                 Operation::Delete,
                 Some(&object),
-                options.dry_run,
+                options,
             );
             let admission = &registry.inner.options.admission;
             admission.mutate(registry, &attributes, None).await?;

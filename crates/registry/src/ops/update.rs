@@ -251,7 +251,7 @@ async fn next(
             &target.name,
             Operation::Update,
             Some(old),
-            options.dry_run,
+            options,
         );
         registry
             .inner
@@ -300,7 +300,7 @@ async fn next(
         &target.name,
         Operation::Update,
         Some(old),
-        options.dry_run,
+        options,
     );
     registry
         .inner

@@ -5,11 +5,11 @@
 use machinery::{ObjectExt, Status, Uid, names, time};
 use serde_json::Value;
 
-use crate::admission::{Attributes, Operation};
+use crate::admission::{Attributes, Operation, Reinvocation, RequestOptions};
 use crate::context::RequestContext;
 use crate::decode::{Source, complete, decode};
 use crate::meta;
-use crate::options::FieldValidation;
+use crate::options::{CreateOptions, FieldValidation};
 use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::strategy::StrategyContext;
@@ -107,8 +107,9 @@ pub(crate) fn attributes<'a>(
     name: &'a str,
     operation: Operation,
     old: Option<&'a Value>,
-    dry_run: bool,
+    options: impl Into<RequestOptions<'a>>,
 ) -> Attributes<'a> {
+    let options = options.into();
     let of_namespace = target.resource.group.is_empty() && target.resource.plural == "namespaces";
     let namespace = if of_namespace {
         name
@@ -123,7 +124,9 @@ pub(crate) fn attributes<'a>(
         name,
         operation,
         old,
-        dry_run,
+        dry_run: options.dry_run(),
+        options,
+        reinvocation: Reinvocation::default(),
     }
 }
 
@@ -133,7 +136,7 @@ pub(crate) async fn prepare_new(
     context: &RequestContext,
     target: &Target,
     mut object: Value,
-    dry_run: bool,
+    options: &CreateOptions,
 ) -> Result<Value, Status> {
     let resource = &target.resource;
     let strategy = &resource.strategy;
@@ -145,7 +148,7 @@ pub(crate) async fn prepare_new(
     ] {
         object.remove_at(&["metadata", name]);
     }
-    let surroundings = strategy_context(context, target, dry_run);
+    let surroundings = strategy_context(context, target, options.dry_run);
     object.set_meta_text("uid", Uid::random().as_str());
     object.set_meta_text("creationTimestamp", &time::format(surroundings.now));
     if object.name().is_empty() && !object.generate_name().is_empty() {
@@ -169,7 +172,7 @@ pub(crate) async fn prepare_new(
         context.warn(warning);
     }
     let name = object.name().to_owned();
-    let attributes = attributes(context, target, &name, Operation::Create, None, dry_run);
+    let attributes = attributes(context, target, &name, Operation::Create, None, options);
     registry
         .inner
         .options

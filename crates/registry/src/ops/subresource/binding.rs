@@ -61,7 +61,7 @@ pub(crate) async fn create(
             &target.name,
             Operation::Create,
             None,
-            options.dry_run,
+            options,
         );
         let admission = &registry.inner.options.admission;
         admission
