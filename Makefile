@@ -5,7 +5,7 @@ HOST  := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 DAAS  := target/$(HOST)/release/daas
 ARGS  ?=
 
-.PHONY: help up down status build deps test-deps test test-move lint bench
+.PHONY: help up down status build deps test-deps test test-move lint bench enclave
 
 help: ## What the targets do
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,10 @@ lint: ## Formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	scripts/lint.sh
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+enclave: ## Build the enclave image, reproducibly (DEPLOYMENT=deployment.json of its cluster)
+	@scripts/deps.sh build
+	scripts/enclave.sh $(DEPLOYMENT)
 
 bench: ## Benchmarks, with a release build
 	cargo bench --workspace --locked --benches

@@ -327,6 +327,36 @@ mod tests {
         assert_eq!(read(&image).unwrap(), SECTIONS);
     }
 
+    /// What AWS's own crate (aws-nitro-enclaves-image-format) makes of the same input.
+    #[test]
+    fn file_and_registers_are_those_of_the_formats_authors() {
+        let metadata = concat!(
+            r#"{"ImageName":"n","ImageVersion":"v","BuildMetadata":{"BuildTime":"t","BuildTool":"b","#,
+            r#""BuildToolVersion":"1","OperatingSystem":"o","KernelVersion":"k"},"DockerInfo":null,"CustomMetadata":null}"#
+        );
+        let mut sections = SECTIONS;
+        sections[1].1 = b"reboot=k panic=30";
+        sections[2].1 = metadata.as_bytes();
+        let pcrs = serde_json::to_value(Pcrs::of(&sections).unwrap()).unwrap();
+        assert_eq!(
+            pcrs["PCR0"],
+            "849b7ecb4d0534d8d20acfdabc9464b224e798173e6ee82a67423f9fb5717c0e42c0d0723b5d1f88bf746186ee53044e"
+        );
+        assert_eq!(
+            pcrs["PCR1"],
+            "ae2013121d71994a5a7f4d33727cb3f221d6a5de051d34fec70b2445c0561a5dfc9426a75876b010aac66c90bbebe7c3"
+        );
+        assert_eq!(
+            pcrs["PCR2"],
+            "ce19d22a3254eb42d44040f172c0a45fac31aa7c61e10702f95a23228e9c285951752cf9a43889687fc1e7335d3ee594"
+        );
+        let image = write(&sections, 1 << 30, 2).unwrap();
+        assert_eq!(
+            hex::encode(sha2::Sha256::digest(&image)),
+            "7cab02311c2da90c072968f6374b612618c0eb6020fedec1db4deca859979f95"
+        );
+    }
+
     #[test]
     fn every_flipped_byte_and_every_shortening_is_refused() {
         let image = write(&SECTIONS, 1 << 30, 2).unwrap();
