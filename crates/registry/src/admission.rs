@@ -6,6 +6,7 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
 
 mod access;
+pub(crate) mod conditions;
 mod default_tolerations;
 mod limit_ranger;
 mod namespace_lifecycle;
@@ -15,8 +16,10 @@ mod priority;
 mod reinvocation;
 mod request_options;
 mod resource_quota;
+pub mod rules;
 mod service_account;
 mod storage_class;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -40,6 +43,7 @@ pub use request_options::RequestOptions;
 pub use resource_quota::ResourceQuota;
 pub use service_account::ServiceAccount;
 pub use storage_class::DefaultStorageClass;
+pub use webhook::{MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
 
 /// The plug-ins that are on by default, in upstream's order.
 ///
@@ -54,6 +58,8 @@ pub fn default_chain() -> Chain {
         Arc::new(Priority),
         Arc::new(DefaultTolerationSeconds),
         Arc::new(DefaultStorageClass),
+        Arc::new(MutatingAdmissionWebhook::default()),
+        Arc::new(ValidatingAdmissionWebhook::default()),
         Arc::new(ResourceQuota::default()),
     ])
 }

@@ -6,7 +6,7 @@ use machinery::Status;
 use serde_json::Value;
 use store::Store;
 
-use crate::admission::{AccessCheck, AccessRequest, Chain};
+use crate::admission::{AccessCheck, AccessRequest, Chain, Operation, RequestOptions};
 use crate::context::RequestContext;
 use crate::object::{Answer, Object, ObjectList};
 use crate::options::{
@@ -221,6 +221,23 @@ impl Registry {
         options: &DeleteOptions,
     ) -> Result<Answer, Status> {
         crate::ops::delete::delete(self, context, target, options).await
+    }
+
+    /// Has a request admitted that writes nothing here: a connection, or the creation of what is not kept. The object (the
+    /// options of the connection, the review) may be changed.
+    pub async fn admit(
+        &self,
+        context: &RequestContext,
+        target: &Target,
+        operation: Operation,
+        options: RequestOptions<'_>,
+        object: &mut Value,
+    ) -> Result<(), Status> {
+        let attributes =
+            crate::ops::write::attributes(context, target, &target.name, operation, None, options);
+        let admission = &self.inner.options.admission;
+        admission.mutate(self, &attributes, Some(object)).await?;
+        admission.validate(self, &attributes, Some(object)).await
     }
 
     /// Deletes what a list of the collection holds; answers with what was deleted.

@@ -245,7 +245,7 @@ async fn next(
     }
     let managers = managed::of(&object);
     {
-        let attributes = write::attributes(
+        let mut attributes = write::attributes(
             context,
             target,
             &target.name,
@@ -253,6 +253,7 @@ async fn next(
             Some(old),
             options,
         );
+        attributes.subresource = change.subresource(target);
         registry
             .inner
             .options
@@ -294,7 +295,7 @@ async fn next(
     for warning in strategy.warnings(&object, Some(old)) {
         context.warn(warning);
     }
-    let attributes = write::attributes(
+    let mut attributes = write::attributes(
         context,
         target,
         &target.name,
@@ -302,6 +303,7 @@ async fn next(
         Some(old),
         options,
     );
+    attributes.subresource = change.subresource(target);
     registry
         .inner
         .options

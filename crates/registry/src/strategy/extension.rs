@@ -48,10 +48,6 @@ impl Strategy for Webhooks {
         true
     }
 
-    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
-        vec!["this server stores webhook configurations but does not call webhooks yet".to_owned()]
-    }
-
     fn bumps_generation(&self, object: &Value, old: &Value) -> bool {
         object.member("webhooks") != old.member("webhooks")
     }

@@ -22,10 +22,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ),
     ("customresourcedefinitions/bad-cel", "custom resources"),
     ("validatingadmissionpolicies/bad-cel", "CEL"),
-    (
-        "mutatingwebhookconfigurations/min",
-        "the answer warns that webhooks are not called",
-    ),
 ];
 
 /// Cases of the protocol that are decided before a request gets here.

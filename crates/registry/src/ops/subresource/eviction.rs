@@ -7,6 +7,7 @@ use machinery::status::{Cause, cause};
 use machinery::{ObjectExt, Status};
 use serde_json::Value;
 
+use crate::admission::Operation;
 use crate::context::RequestContext;
 use crate::object::{Answer, Body};
 use crate::ops::subresource::binding::lost;
@@ -20,7 +21,7 @@ pub(crate) async fn create(
     registry: &Registry,
     context: &RequestContext,
     target: &Target,
-    body: Value,
+    mut body: Value,
     options: &CreateOptions,
 ) -> Result<Answer, Status> {
     let name = body.name();
@@ -29,6 +30,20 @@ pub(crate) async fn create(
             "name in URL does not match name in Eviction object",
         ));
     }
+    if let Some(map) = body.as_object_mut() {
+        map.entry("apiVersion")
+            .or_insert_with(|| "policy/v1".into());
+        map.entry("kind").or_insert_with(|| "Eviction".into());
+    }
+    registry
+        .admit(
+            context,
+            target,
+            Operation::Create,
+            options.into(),
+            &mut body,
+        )
+        .await?;
     let mut wanted = match body.field("deleteOptions") {
         Some(value) if !value.is_null() => DeleteOptions::from_value(value)?,
         _ => DeleteOptions::default(),

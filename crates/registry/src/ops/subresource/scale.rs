@@ -25,7 +25,7 @@ pub(crate) fn get(registry: &Registry, target: &Target) -> Result<Object, Status
 }
 
 /// upstream: #scaleFromDeployment and the like
-fn scale_of(resource: &Resource, object: &Value) -> Value {
+pub(crate) fn scale_of(resource: &Resource, object: &Value) -> Value {
     let mut metadata = Map::new();
     for name in [
         "name",
