@@ -1,67 +1,86 @@
-//! The audit hook: one event per request when it has been answered.
+//! What is recorded of requests, and what of the record is served.
 
-use crate::authn::UserInfo;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// A finished (or, for long-running requests, started) request.
-/// upstream: staging/src/k8s.io/apiserver/pkg/apis/audit#Event
-#[derive(Clone, Debug)]
-pub struct AuditEvent {
-    /// The `Audit-ID` header's value.
-    pub id: String,
-    /// The stage.
-    pub stage: AuditStage,
-    /// The path with its query.
-    pub uri: String,
-    /// The Kubernetes verb (or the lower-case method off the API).
-    pub verb: String,
-    /// The authenticated user, before impersonation. `None` when authentication failed.
-    pub user: Option<UserInfo>,
-    /// The impersonated user.
-    pub impersonated: Option<UserInfo>,
-    /// The client's address.
-    pub source: std::net::SocketAddr,
-    /// The `User-Agent` header.
-    pub user_agent: String,
-    /// `(group, version, resource, subresource, namespace, name)`; empty strings where absent.
-    pub object: Option<AuditObject>,
-    /// The status code; 0 before it is known.
-    pub code: u16,
-    /// Why the request was refused, for the operator: never sent to the client.
-    pub reason: Option<String>,
-    /// From the request's start.
-    pub latency: std::time::Duration,
+use ::audit::{Backend, Cipher, Metrics, Policy};
+use http::StatusCode;
+use http::header::HeaderValue;
+use machinery::Status;
+use machinery::options::Query;
+use serde_json::json;
+
+use crate::respond::{self, Handled};
+
+/// Lines of one answer unless the client says otherwise, and the most.
+const LINES: usize = 1_000;
+const MOST_LINES: usize = 100_000;
+/// Bytes of one answer.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// The audit of a server: a policy, and where events go.
+#[derive(Clone)]
+pub struct Audit {
+    /// Which requests are recorded, and how much of them.
+    pub policy: Arc<Policy>,
+    /// Takes the events.
+    pub backend: Arc<dyn Backend>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where `/audit/log` reads what was written, and with what it opens sealed lines. Without it there is no such path.
+    pub log: Option<(PathBuf, Option<Cipher>)>,
 }
 
-/// The object a request is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditObject {
-    /// API group.
-    pub group: String,
-    /// API version.
-    pub version: String,
-    /// Plural resource name.
-    pub resource: String,
-    /// Subresource.
-    pub subresource: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
+impl Audit {
+    /// `/audit/head`: the chain's last link, to be kept where whoever has the log cannot reach.
+    pub(crate) fn head(&self) -> Handled {
+        let head = self.backend.head().ok_or_else(Status::unknown_resource)?;
+        Ok(respond::json(
+            StatusCode::OK,
+            &json!({"sequence": head.sequence, "hash": hex::encode(head.hash), "head": head.to_string()}),
+        ))
+    }
 
-/// When in a request's life an event was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditStage {
-    /// Headers of a long-running response were sent.
-    ResponseStarted,
-    /// The response is complete.
-    ResponseComplete,
-    /// A handler panicked.
-    Panic,
-}
-
-/// Takes audit events. Must not block: an implementation queues.
-pub trait AuditSink: Send + Sync + 'static {
-    /// Records one event.
-    fn record(&self, event: AuditEvent);
+    /// `/audit/log?after=N&limit=M`: the lines after number N, oldest first, in clear. `X-Audit-Last` is the last one's
+    /// number, to go on from.
+    pub(crate) async fn lines(&self, query: &Query) -> Handled {
+        let Some((path, cipher)) = self.log.clone() else {
+            return Err(Status::unknown_resource().into());
+        };
+        let number = |name: &str| -> Result<Option<u64>, Status> {
+            let Some(text) = query.get(name).filter(|t| !t.is_empty()) else {
+                return Ok(None);
+            };
+            text.parse().map(Some).map_err(|_| {
+                Status::bad_request(format!(
+                    "invalid {name}: {} is not a number",
+                    machinery::go::quote(text)
+                ))
+            })
+        };
+        let after = number("after")?.unwrap_or(0);
+        let limit = number("limit")?
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(LINES)
+            .clamp(1, MOST_LINES);
+        let read = tokio::task::spawn_blocking(move || {
+            let (mut out, mut count, mut last) = (Vec::new(), 0, after);
+            ::audit::read(&path, cipher.as_ref(), after, |sequence, line| {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+                (count, last) = (count + 1, sequence);
+                count < limit && out.len() < MOST_BYTES
+            })
+            .map(|()| (out, last))
+        });
+        let (out, last) = read
+            .await
+            .map_err(Status::internal)?
+            .map_err(Status::internal)?;
+        let mut reply = respond::reply(StatusCode::OK, "application/x-ndjson", out);
+        reply
+            .headers_mut()
+            .insert("x-audit-last", HeaderValue::from(last));
+        Ok(reply)
+    }
 }

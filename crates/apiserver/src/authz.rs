@@ -1,5 +1,6 @@
 //! Who may do what: `system:masters`, the Node authoriser, RBAC, in upstream's order.
 
+mod admission;
 pub(crate) mod attributes;
 pub(crate) mod escalation;
 pub(crate) mod follow;

@@ -21,6 +21,44 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Body {
     inner: Inner,
     guards: Vec<Box<dyn Any + Send>>,
+    tap: Option<Tap>,
+}
+
+/// Bytes that a tap keeps; of a longer body it keeps none.
+const TAPPED: usize = 1024 * 1024;
+
+/// Keeps what a body sends, and hands it over when the body has ended, however it ended.
+pub(crate) struct Tap {
+    seen: Vec<u8>,
+    overflown: bool,
+    done: Option<Box<dyn FnOnce(&[u8]) + Send>>,
+}
+
+impl Tap {
+    pub(crate) fn new(done: impl FnOnce(&[u8]) + Send + 'static) -> Self {
+        Self {
+            seen: Vec::new(),
+            overflown: false,
+            done: Some(Box::new(done)),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.overflown || self.seen.len() + bytes.len() > TAPPED {
+            self.overflown = true;
+            self.seen = Vec::new();
+        } else {
+            self.seen.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(&self.seen);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -89,6 +127,13 @@ impl Body {
         self
     }
 
+    /// Hands what is sent to `tap`.
+    #[must_use]
+    pub(crate) fn tapped(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
+    }
+
     /// The bytes when the body is whole already, else `None`.
     #[must_use]
     pub fn as_full(&self) -> Option<&Bytes> {
@@ -102,6 +147,7 @@ impl Body {
         Self {
             inner,
             guards: Vec::new(),
+            tap: None,
         }
     }
 }
@@ -132,8 +178,19 @@ impl http_body::Body for Body {
                 Poll::Ready(item) => item,
                 Poll::Pending => return Poll::Pending,
             },
-            Inner::Other(body) => return body.as_mut().poll_frame(cx),
+            Inner::Other(body) => {
+                let frame = body.as_mut().poll_frame(cx);
+                if let (Poll::Ready(Some(Ok(frame))), Some(tap)) = (&frame, &mut this.tap)
+                    && let Some(data) = frame.data_ref()
+                {
+                    tap.take(data);
+                }
+                return frame;
+            }
         };
+        if let (Some(bytes), Some(tap)) = (&next, &mut this.tap) {
+            tap.take(bytes);
+        }
         Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
     }
 

@@ -1,28 +1,30 @@
 //! What every request goes through before it is dispatched.
 // upstream: apiserver/pkg/server/config.go#DefaultBuildHandlerChain
 
+mod deadline;
+mod flow;
 mod impersonation;
-mod in_flight;
 mod live;
+mod recording;
 mod request;
 
 use std::any::Any;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ::audit::Stage;
 use futures::FutureExt;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT, WARNING};
-use http::{Request, StatusCode};
+use http::Request;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT, WARNING};
 use hyper::body::Incoming;
 use machinery::options::Query;
 use machinery::{Reason, Status};
-use registry::{Registry, RequestContext, UserInfo};
+use registry::{Registry, RequestContext};
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::{AuditEvent, AuditObject, AuditSink, AuditStage};
+use crate::audit::Audit;
 use crate::authn::{Authenticated, AuthenticationError, Authenticator};
 use crate::authz::attributes::Attributes;
 use crate::authz::{Authorizer, forbidden};
@@ -37,6 +39,8 @@ use crate::respond::{self, Reply};
 use crate::server::{BuildError, ServerBuilder};
 use crate::side_routes::SideRoutes;
 pub(crate) use live::Live;
+pub(crate) use recording::Captured;
+use recording::Recording;
 pub(crate) use request::ApiRequest;
 
 /// How long the access-control caches may take to load.
@@ -48,7 +52,7 @@ const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 pub(crate) struct Handler {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Authenticator,
-    pub(crate) authorizer: Authorizer,
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) nodes: Arc<dyn NodeConnector>,
     pub(crate) limits: Limits,
     pub(crate) discovery: Discovery,
@@ -57,8 +61,8 @@ pub(crate) struct Handler {
     pub(crate) openapi: crate::openapi::OpenApi,
     pub(crate) frames: Arc<crate::output::Frames>,
     side: Option<Arc<dyn SideRoutes>>,
-    audit: Option<Arc<dyn AuditSink>>,
-    in_flight: in_flight::InFlight,
+    pub(crate) audit: Option<Audit>,
+    flow: flow::Flow,
     draining: AtomicBool,
     drain: CancellationToken,
 }
@@ -72,6 +76,18 @@ impl Handler {
                 BuildError::Authorizer("its objects could not be read in time".to_owned())
             })?
             .map_err(|s| BuildError::Authorizer(s.message))?;
+        let authorizer = Arc::new(authorizer);
+        let access: std::sync::Weak<dyn registry::admission::AccessCheck> =
+            Arc::downgrade(&(authorizer.clone() as Arc<dyn registry::admission::AccessCheck>));
+        registry.set_access(access);
+        let mut metrics = builder.metrics;
+        let flow = tokio::time::timeout(
+            LOADING,
+            flow::Flow::start(&registry, &builder.limits, &mut metrics),
+        )
+        .await
+        .map_err(|_| BuildError::Flow("its objects could not be read in time".to_owned()))?
+        .map_err(|s| BuildError::Flow(s.message))?;
         let health = Health::new(builder.checks)?;
         Ok(Arc::new(Self {
             authenticator: Authenticator::new(builder.gate, builder.tokens, &registry),
@@ -80,11 +96,11 @@ impl Handler {
             discovery: Discovery::new(&registry, &builder.advertise),
             openapi: crate::openapi::OpenApi::new(&registry),
             health,
-            metrics: Arc::new(Metrics::new(builder.metrics)),
+            metrics: Arc::new(Metrics::new(metrics)),
             frames: Arc::default(),
             side: builder.side,
             audit: builder.audit,
-            in_flight: in_flight::InFlight::new(&builder.limits),
+            flow,
             limits: builder.limits,
             draining: AtomicBool::new(false),
             drain: CancellationToken::new(),
@@ -134,21 +150,14 @@ impl Handler {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let info = RequestInfo::parse(request.method(), request.uri().path(), &query);
         let audit_id = audit_id(&request);
-        let mut record = Record {
-            id: audit_id.clone(),
-            uri: request
-                .uri()
-                .path_and_query()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            user: None,
-            impersonated: None,
-            source: connection.remote,
-            user_agent: header(&request, &USER_AGENT),
-            reason: None,
-            started,
-            context: RequestContext::default(),
-        };
+        let mut record = Recording::new(
+            self.audit.as_ref(),
+            &audit_id,
+            request.uri(),
+            &info,
+            request.headers(),
+            connection.remote,
+        );
         let long_running = info.is_long_running(&query);
         let answer = AssertUnwindSafe(self.clone().chain(
             request,
@@ -160,9 +169,12 @@ impl Handler {
         ))
         .catch_unwind();
         let (mut response, stage) = match answer.await {
-            Ok(response) if long_running => (response, AuditStage::ResponseStarted),
-            Ok(response) => (response, AuditStage::ResponseComplete),
-            Err(panic) => (panicked(&*panic), AuditStage::Panic),
+            Ok(response) if long_running => (response, Stage::ResponseStarted),
+            Ok(response) if response.extensions().get::<Unauthenticated>().is_some() => {
+                (response, Stage::ResponseStarted)
+            }
+            Ok(response) => (response, Stage::ResponseComplete),
+            Err(panic) => (panicked(&*panic), Stage::Panic),
         };
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&audit_id) {
@@ -176,25 +188,29 @@ impl Handler {
                 headers.append(WARNING, value);
             }
         }
-        let code = response.status();
         self.metrics
-            .observe(&info, code, started.elapsed(), long_running);
-        if let Some(sink) = &self.audit {
-            sink.record(record.event(stage, &info, code));
-        }
-        response
+            .observe(&info, response.status(), started.elapsed(), long_running);
+        record.answered(stage, response).await
     }
 
-    #[allow(clippy::too_many_arguments)]
     async fn chain(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         connection: &Arc<ConnectionInfo>,
         info: &RequestInfo,
         query: Query,
         long_running: bool,
-        record: &mut Record,
+        record: &mut Recording,
     ) -> Reply {
+        let started = Instant::now();
+        let timeout = match deadline::of(&query, self.limits.request) {
+            Ok(timeout) => timeout,
+            Err(_) if long_running => self.limits.request,
+            Err(status) => {
+                record.asked_by(None, info);
+                return respond::status(&status);
+            }
+        };
         let anonymous = allows_anonymous(info);
         let Authenticated {
             mut user,
@@ -205,49 +221,69 @@ impl Handler {
             .await
         {
             Ok(authenticated) => authenticated,
-            Err(error) => return self.unauthorized(&error, info, record),
+            Err(error) => {
+                record.asked_by(None, info);
+                let certificate = !connection.peer_certificates().is_empty();
+                record.says(recording::failed_authentication(
+                    request.headers(),
+                    certificate,
+                ));
+                return self.unauthorized(&error, info, connection);
+            }
         };
-        record.user = Some(user.clone());
+        record.asked_by(Some(&user), info);
+        if let Err(status) = record.received().await {
+            return respond::status(&status);
+        }
         match impersonation::impersonate(&self.authorizer, &user, request.headers()) {
             Ok(None) => {}
             Ok(Some(other)) => {
-                record.impersonated = Some(other.clone());
+                record.acts_as(&other);
                 user = other;
             }
-            Err(status) => {
-                record.reason = Some(status.message.clone());
-                return respond::status(&status);
-            }
+            Err(status) => return respond::status(&status),
         }
-        let permit = match self.in_flight.enter(info, &user, long_running) {
-            Ok(permit) => permit,
-            Err(in_flight::Full) => {
-                let mut response = respond::text(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "Too many requests, please try again later.\n",
-                );
-                response
-                    .headers_mut()
-                    .insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
-                return response;
+        // upstream: apiserver/pkg/server/config.go, a quarter of the time may be spent waiting
+        let entered = self.flow.enter(
+            &self.registry,
+            info,
+            &user,
+            &query,
+            long_running,
+            timeout / 4,
+        );
+        let (permit, marks) = match entered.await {
+            flow::Admitted::Go(permit, marks) => (permit, marks),
+            flow::Admitted::Refused(reply) => return reply,
+        };
+        let mark = |mut reply: Reply| {
+            if let Some(marks) = &marks {
+                marks.put(&mut reply);
             }
+            reply
         };
         let attributes = Attributes::of_request(&user, info, &query);
-        let decision = self.authorizer.authorize(&attributes);
-        if let crate::authz::Decision::NoOpinion(reason) = decision {
-            let status = forbidden(&attributes, &reason);
-            record.reason = Some(reason);
-            return respond::status(&status);
+        match self.authorizer.authorize(&attributes) {
+            crate::authz::Decision::Allow(reason) => record.decided(true, &reason),
+            crate::authz::Decision::NoOpinion(reason) => {
+                record.decided(false, &reason);
+                return mark(respond::status(&forbidden(&attributes, &reason)));
+            }
         }
         drop(attributes);
-        let live = Live::new(certificate, self.authenticator.gate(), self.drain.clone());
+        let ending = if long_running { record.ending() } else { None };
+        let live = Live::new(
+            certificate,
+            self.authenticator.gate(),
+            self.drain.clone(),
+            ending,
+        );
         let agent = header(&request, &USER_AGENT);
         let context = RequestContext::new(user).with_user_agent(&agent);
         record.context = context.clone();
-        let timeout = match deadline(&query, self.limits.request) {
-            Ok(timeout) => timeout,
-            Err(status) => return respond::status(&status),
-        };
+        if record.wants_answer() {
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
         let local = connection.remote.ip().is_loopback() && !self.limits.gzip_local;
         let api = ApiRequest {
             handler: self.clone(),
@@ -256,13 +292,14 @@ impl Handler {
             context,
             live,
             local,
+            captured: record.captured.clone(),
             request,
         };
         let answer = crate::dispatch::dispatch(api);
         let response = if long_running {
             answer.await
         } else {
-            match tokio::time::timeout(timeout, answer).await {
+            match tokio::time::timeout(timeout.saturating_sub(started.elapsed()), answer).await {
                 Ok(response) => response,
                 Err(_) => respond::status(&Status::timeout(
                     "request did not complete within the allotted timeout",
@@ -272,24 +309,30 @@ impl Handler {
         };
         // The place is free again when the answer is made: who reads it slowly holds up nobody else.
         drop(permit);
-        response
+        mark(response)
     }
 
     fn unauthorized(
         &self,
         error: &AuthenticationError,
         info: &RequestInfo,
-        record: &mut Record,
+        connection: &ConnectionInfo,
     ) -> Reply {
         tracing::info!(
-            reason = %error, source = %record.source, path = %info.path, audit_id = %record.id,
+            reason = %error, source = %connection.remote, path = %info.path,
             "request refused: not authenticated"
         );
-        record.reason = Some(error.to_string());
         // upstream: apiserver/pkg/endpoints/filters/authentication.go#Unauthorized
-        respond::status(&Status::unauthorized("Unauthorized"))
+        let mut reply = respond::status(&Status::unauthorized("Unauthorized"));
+        reply.extensions_mut().insert(Unauthenticated);
+        reply
     }
 }
+
+/// Marks the answer to a request that was not authenticated: its audit event is of another stage.
+// upstream: apiserver/pkg/endpoints/filters/authn_audit.go
+#[derive(Clone, Copy)]
+struct Unauthenticated;
 
 /// The paths on which a request without a credential becomes `system:anonymous`; RBAC
 /// (`system:public-info-viewer`) decides then. Everywhere else it is refused.
@@ -303,54 +346,6 @@ fn allows_anonymous(info: &RequestInfo) -> bool {
     };
     !info.is_resource
         && (under("/healthz") || under("/livez") || under("/readyz") || under("/version"))
-}
-
-/// The client's `timeout`, not longer than the server's.
-// upstream: apiserver/pkg/endpoints/filters/request_deadline.go#withRequestDeadline
-fn deadline(query: &Query, most: Duration) -> Result<Duration, Status> {
-    let Some(asked) = query.get("timeout").filter(|t| !t.is_empty()) else {
-        return Ok(most);
-    };
-    let invalid = || {
-        Status::bad_request(format!(
-            "invalid timeout specified in the request URL - time: invalid duration {}",
-            machinery::go::quote(asked)
-        ))
-    };
-    let duration = go_duration(asked).ok_or_else(invalid)?;
-    Ok(if duration.is_zero() {
-        most
-    } else {
-        duration.min(most)
-    })
-}
-
-/// Go's `time.ParseDuration` for what is not negative.
-fn go_duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let (mut rest, mut total) = (text, 0f64);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest.get(..digits)?.parse().ok()?;
-        rest = rest.get(digits..)?;
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        total += number
-            * match rest.get(..unit)? {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 1e-3,
-                "us" | "µs" => 1e-6,
-                "ns" => 1e-9,
-                _ => return None,
-            };
-        rest = rest.get(unit..)?;
-    }
-    Duration::try_from_secs_f64(total).ok()
 }
 
 fn audit_id(request: &Request<Incoming>) -> String {
@@ -386,59 +381,9 @@ fn panicked(panic: &(dyn Any + Send)) -> Reply {
     ))
 }
 
-/// What the audit needs, gathered on the way.
-struct Record {
-    id: String,
-    uri: String,
-    user: Option<UserInfo>,
-    impersonated: Option<UserInfo>,
-    source: SocketAddr,
-    user_agent: String,
-    reason: Option<String>,
-    started: Instant,
-    context: RequestContext,
-}
-
-impl Record {
-    fn event(self, stage: AuditStage, info: &RequestInfo, code: StatusCode) -> AuditEvent {
-        AuditEvent {
-            id: self.id,
-            stage,
-            uri: self.uri,
-            verb: info.verb.clone(),
-            user: self.user,
-            impersonated: self.impersonated,
-            source: self.source,
-            user_agent: self.user_agent,
-            object: info.is_resource.then(|| AuditObject {
-                group: info.group.clone(),
-                version: info.version.clone(),
-                resource: info.resource.clone(),
-                subresource: info.subresource.clone(),
-                namespace: info.namespace.clone(),
-                name: info.name.clone(),
-            }),
-            code: code.as_u16(),
-            reason: self.reason,
-            latency: self.started.elapsed(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(go_duration("30s"), Some(Duration::from_secs(30)));
-        assert_eq!(go_duration("1m30s"), Some(Duration::from_secs(90)));
-        assert_eq!(go_duration("1.5s"), Some(Duration::from_millis(1500)));
-        assert_eq!(go_duration("0"), Some(Duration::ZERO));
-        for bad in ["5", "-1s", "s", "1x", "1e9999s"] {
-            assert_eq!(go_duration(bad), None, "{bad}");
-        }
-    }
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
@@ -453,7 +398,7 @@ mod tests {
             let query = Query::parse(&query);
             let method = http::Method::from_bytes(method.as_bytes()).unwrap_or_default();
             let info = RequestInfo::parse(&method, &path, &query);
-            let _ = (info.is_long_running(&query), allows_anonymous(&info), go_duration(&header));
+            let _ = (info.is_long_running(&query), allows_anonymous(&info), deadline::go_duration(&header));
             proptest::prop_assert!(!info.is_resource || !allows_anonymous(&info));
             let _ = crate::negotiation::clauses(&header);
             let _ = crate::negotiation::accepts_gzip(&header);

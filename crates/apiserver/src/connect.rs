@@ -1,5 +1,6 @@
 //! What passes through to nodes, pods and services: logs, exec, attach, port-forward, proxy.
 
+pub(crate) mod admission;
 pub(crate) mod backend;
 pub(crate) mod log;
 pub(crate) mod pod;

@@ -46,6 +46,17 @@ async fn other(request: ApiRequest) -> Reply {
     match trimmed {
         "/version" => server_info::version(),
         "/metrics" => handler.metrics.serve(),
+        "/audit/head" | "/audit/log" => {
+            let Some(audit) = &handler.audit else {
+                return respond::page_not_found();
+            };
+            let answer = if trimmed == "/audit/head" {
+                audit.head()
+            } else {
+                audit.lines(&request.query).await
+            };
+            answer.unwrap_or_else(|status| respond::status(&status))
+        }
         "/" => server_info::root(&handler),
         "/openid/v1/jwks" => server_info::jwks(&handler),
         "/.well-known/openid-configuration" => server_info::openid_configuration(&handler),

@@ -15,9 +15,9 @@ pub struct Limits {
     pub request: Duration,
     /// Bytes of a request body. Default 3 MiB, as upstream.
     pub body: usize,
-    /// Reads in flight; more get 429. Default 400, as upstream.
+    /// Seats for reads; priority and fairness shares out these and those for writes together. Default 400, as upstream.
     pub reads_in_flight: usize,
-    /// Writes in flight; more get 429. Default 200, as upstream.
+    /// Seats for writes. Default 200, as upstream.
     pub writes_in_flight: usize,
     /// HTTP/2 streams per connection. Default 250.
     pub streams: u32,

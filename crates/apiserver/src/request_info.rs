@@ -131,14 +131,6 @@ impl RequestInfo {
                 )
                 || (self.subresource == "log" && query.flag("follow").unwrap_or_default()))
     }
-
-    /// Whether it only reads.
-    pub(crate) fn is_read_only(&self) -> bool {
-        matches!(
-            self.verb.as_str(),
-            "get" | "list" | "watch" | "head" | "options"
-        )
-    }
 }
 
 /// The name in `metadata.name=<name>` when the selector asks for exactly one.

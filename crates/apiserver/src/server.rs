@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::audit::AuditSink;
+use crate::audit::Audit;
 use crate::authn::gate::{IdentityGate, OpenGate};
 use crate::authn::service_account::ServiceAccountTokens;
 use crate::chain::Handler;
@@ -23,6 +23,9 @@ pub enum BuildError {
     /// The access-control caches cannot follow the registry.
     #[error("the access control cannot be loaded: {0}")]
     Authorizer(String),
+    /// Priority and fairness cannot follow the registry.
+    #[error("priority and fairness cannot be loaded: {0}")]
+    Flow(String),
     /// Two checks have one name.
     #[error("two health checks are named {0:?}")]
     DuplicateCheck(String),
@@ -44,7 +47,7 @@ pub struct ServerBuilder {
     pub(crate) nodes: Arc<dyn NodeConnector>,
     pub(crate) side: Option<Arc<dyn SideRoutes>>,
     pub(crate) tokens: Option<Arc<ServiceAccountTokens>>,
-    pub(crate) audit: Option<Arc<dyn AuditSink>>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) checks: Vec<Arc<dyn HealthCheck>>,
     pub(crate) exporters: Vec<String>,
     pub(crate) limits: Limits,
@@ -89,10 +92,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Takes the audit events.
+    /// Records requests. Without it nothing is recorded.
     #[must_use]
-    pub fn audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
-        self.audit = Some(sink);
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
         self
     }
 

@@ -19,8 +19,14 @@ use crate::respond::{self, Handled};
 
 pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Handled {
     let row = target.resource.clone();
-    if let Some(text) = row.warning {
+    if let Some(text) = &row.warning {
         request.context.warn(text);
+    }
+    if matches!(
+        target.subresource.as_str(),
+        "exec" | "attach" | "portforward" | "proxy"
+    ) {
+        connect::admission::admit(&request, &target).await?;
     }
     match (row.plural.as_str(), target.subresource.as_str(), verb) {
         ("pods", "log", _) => connect::log::serve(request, &target).await,

@@ -5,6 +5,12 @@
 mod apidiff;
 #[path = "server/attacks.rs"]
 mod attacks;
+#[path = "server/auditing.rs"]
+mod auditing;
+#[path = "server/backend.rs"]
+mod backend;
+#[path = "server/flow.rs"]
+mod flow;
 #[path = "server/harness.rs"]
 mod harness;
 #[path = "server/http.rs"]
@@ -23,3 +29,5 @@ mod openapi;
 mod routes;
 #[path = "server/watchers.rs"]
 mod watchers;
+#[path = "server/webhooks.rs"]
+mod webhooks;

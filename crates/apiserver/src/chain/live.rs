@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::recording::Ending;
 use crate::authn::gate::{CertificateIdentity, IdentityGate};
 
 /// Watches over one request's identity and the server's draining.
@@ -13,6 +14,8 @@ pub(crate) struct Live {
     gate: Arc<dyn IdentityGate>,
     changes: Option<watch::Receiver<u64>>,
     drain: CancellationToken,
+    /// Makes the last audit event when this is dropped.
+    _ending: Option<Arc<Ending>>,
 }
 
 impl Live {
@@ -20,6 +23,7 @@ impl Live {
         identity: Option<Arc<CertificateIdentity>>,
         gate: &Arc<dyn IdentityGate>,
         drain: CancellationToken,
+        ending: Option<Arc<Ending>>,
     ) -> Self {
         let changes = identity.as_ref().and_then(|_| gate.changes());
         Self {
@@ -27,6 +31,7 @@ impl Live {
             gate: gate.clone(),
             changes,
             drain,
+            _ending: ending,
         }
     }
 

@@ -10,7 +10,7 @@ use machinery::Status;
 use machinery::options::Query;
 use registry::RequestContext;
 
-use super::{Handler, Live};
+use super::{Captured, Handler, Live};
 use crate::request_info::RequestInfo;
 
 /// An authenticated, authorised request with its body not yet read.
@@ -22,6 +22,8 @@ pub(crate) struct ApiRequest {
     pub(crate) live: Live,
     /// The client is on this machine.
     pub(crate) local: bool,
+    /// What of its body the audit records.
+    pub(crate) captured: Arc<Captured>,
     pub(crate) request: http::Request<Incoming>,
 }
 
@@ -52,7 +54,11 @@ impl ApiRequest {
         }
         let collected = Limited::new(self.request.body_mut(), limit).collect().await;
         match collected {
-            Ok(body) => Ok(body.to_bytes()),
+            Ok(body) => {
+                let body = body.to_bytes();
+                self.captured.body(self.header("content-type"), &body);
+                Ok(body)
+            }
             Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
             Err(error) => Err(Status::bad_request(format!(
                 "the request's body could not be read: {error}"

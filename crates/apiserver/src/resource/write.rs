@@ -46,13 +46,15 @@ async fn body(
 ) -> Result<Value, Status> {
     let encoding = of_body(request.header("content-type"))?;
     let bytes = request.body().await?;
-    encoding::decode(
+    let value = encoding::decode(
         &request.context,
         target,
         &bytes,
         encoding,
         options.field_validation,
-    )
+    )?;
+    request.captured.object(&value);
+    Ok(value)
 }
 
 /// Roles and bindings must not give more than their writer has.

@@ -112,6 +112,18 @@ impl Ca {
         self.sign(params)
     }
 
+    /// A server's certificate for other names.
+    pub(crate) fn serving_for(&self, names: &[&str]) -> Identity {
+        let names = names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
     fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -363,6 +375,7 @@ impl Running {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Client {
     sender: hyper::client::conn::http2::SendRequest<Full<Bytes>>,
 }

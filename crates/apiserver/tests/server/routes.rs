@@ -1,10 +1,14 @@
 //! Every route of the table: nobody gets in without a credential, nor with one that has no rights, and each refusal is a
 //! Status in upstream's words.
 
+use std::sync::Arc;
+
+use audit::{Policy, Stage};
 use registry::Verb;
 use serde_json::Value;
 
-use crate::harness::start;
+use crate::auditing::{Events, recorded};
+use crate::harness::start_with;
 
 /// Rights that everybody who is authenticated has (`system:basic-user`).
 const FOR_ALL: [&str; 3] = [
@@ -14,8 +18,10 @@ const FOR_ALL: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn every_route_is_authenticated_and_authorised() {
-    let server = start().await;
+async fn every_route_is_authenticated_authorised_and_audited() {
+    let events = Arc::new(Events::default());
+    let audit = recorded(Policy::standard().unwrap(), &events);
+    let server = start_with(|b| b.audit(audit)).await;
     let nobody = server.ca.issue("eve", &[], &[]);
     let mut stranger = server.client(None).await;
     let mut eve = server.client(Some(&nobody)).await;
@@ -66,7 +72,17 @@ async fn every_route_is_authenticated_and_authorised() {
                 (401, &Value::from("Unauthorized")),
                 "{method} {path}"
             );
-            assert!(!answer.header("audit-id").is_empty(), "{method} {path}");
+            let event = events
+                .of(answer.header("audit-id"), Stage::ResponseStarted)
+                .await;
+            assert_eq!(
+                (
+                    event.user.username.as_str(),
+                    event.response_status.unwrap().code
+                ),
+                ("", 401),
+                "{method} {path}"
+            );
 
             if FOR_ALL.contains(&row.plural.as_str()) {
                 continue;
@@ -76,6 +92,45 @@ async fn every_route_is_authenticated_and_authorised() {
             assert_eq!(
                 (answer.code, &status["reason"]),
                 (403, &Value::from("Forbidden")),
+                "{method} {path}"
+            );
+            let long = matches!(verb, Verb::Watch)
+                || matches!(subresource, "exec" | "attach" | "portforward" | "proxy");
+            let stage = if long {
+                Stage::ResponseStarted
+            } else {
+                Stage::ResponseComplete
+            };
+            let event = events.of(answer.header("audit-id"), stage).await;
+            let object = event.object_ref.unwrap();
+            assert_eq!(
+                (
+                    event.user.username.as_str(),
+                    event.verb.as_str(),
+                    event.request_uri.as_str(),
+                    event.response_status.unwrap().reason.as_str(),
+                    event.annotations["authorization.k8s.io/decision"].as_str(),
+                ),
+                ("eve", verb.as_str(), path.as_str(), "Forbidden", "forbid"),
+            );
+            assert_eq!(
+                (
+                    object.api_group.as_str(),
+                    object.api_version.as_str(),
+                    object.resource.as_str(),
+                    object.subresource.as_str(),
+                ),
+                (
+                    row.group.as_str(),
+                    row.version.as_str(),
+                    row.plural.as_str(),
+                    subresource
+                ),
+            );
+            // What runs for long needs no seat, but a watch does until it has begun.
+            assert_eq!(
+                answer.header("x-kubernetes-pf-flowschema-uid").is_empty(),
+                long && verb != Verb::Watch,
                 "{method} {path}"
             );
             let group = if row.group.is_empty() {
