@@ -16,6 +16,7 @@ if [ "$what" != build ]; then
     packages+=(containerd runc containernetworking-plugins iproute2 iptables)
 fi
 if [ "$what" = test ]; then
+    packages+=(swtpm swtpm-tools)
     packages+=(python3 python3-yaml python3-pip)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)

@@ -12,8 +12,49 @@ pub enum TeeChoice {
     /// The strongest that the machine has; never `simulated`.
     #[default]
     Auto,
+    /// AWS Nitro Enclaves.
+    Nitro,
+    /// AMD SEV-SNP.
+    Snp,
+    /// Intel TDX.
+    Tdx,
+    /// Intel SGX, in Gramine.
+    Sgx,
+    /// TPM 2.0 and measured boot.
+    Tpm,
     /// No hardware: anyone can forge its evidence. Development only, and named everywhere.
     Simulated,
+}
+
+impl TeeChoice {
+    /// The kind that is forced; `None` for the strongest that is there.
+    #[must_use]
+    pub fn kind(self) -> Option<tee_verify::Kind> {
+        use tee_verify::Kind;
+        Some(match self {
+            Self::Auto => return None,
+            Self::Nitro => Kind::Nitro,
+            Self::Snp => Kind::Snp,
+            Self::Tdx => Kind::Tdx,
+            Self::Sgx => Kind::Sgx,
+            Self::Tpm => Kind::Tpm,
+            Self::Simulated => Kind::Simulated,
+        })
+    }
+}
+
+/// What the root key is sealed to on this machine, so that a restarted instance needs nobody. Only where the TEE can
+/// seal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyCache {
+    /// The device and this measurement: another build has to be handed the keys.
+    #[default]
+    Measurement,
+    /// The device, whatever runs on it. Development only.
+    Device,
+    /// Nothing: every start is a hand-over or a recovery.
+    None,
 }
 
 /// Everything that `daas server` needs to know. Keys are those of its YAML or JSON file; every
@@ -36,6 +77,10 @@ pub struct Config {
     /// The TEE.
     #[serde(default)]
     pub tee: TeeChoice,
+    /// Files with what a verifier needs besides the evidence: DCAP collateral (JSON), certificates and revocation lists
+    /// (PEM or DER). Read at every attestation.
+    #[serde(default)]
+    pub tee_collateral: Vec<PathBuf>,
     /// Refuse everything that is for development only.
     #[serde(default)]
     pub production: bool,
@@ -43,6 +88,16 @@ pub struct Config {
     /// inside `dataDir`.
     #[serde(default)]
     pub simulated_tee_dir: Option<PathBuf>,
+    /// What the root key is sealed to on this machine.
+    #[serde(default)]
+    pub key_cache: KeyCache,
+    /// Other instances of this cluster (`host:port`) that are asked for the keys when this one has none.
+    #[serde(default)]
+    pub handover_from: Vec<String>,
+    /// The longest time, in seconds, that a change stays without an anchor on the chain: what a host could take away
+    /// unseen by putting an older disk back.
+    #[serde(default = "default_anchor_interval")]
+    pub anchor_interval_seconds: u64,
     /// Addresses of pods; every node gets a part of it.
     #[serde(default = "default_pod_cidr")]
     pub pod_cidr: ipnet::IpNet,
@@ -52,10 +107,40 @@ pub struct Config {
     /// Addresses of Services.
     #[serde(default = "default_service_cidr")]
     pub service_cidr: ipnet::IpNet,
+    /// Which requests are recorded, and how much of them (`audit.k8s.io/v1` Policy). Default: every request's metadata.
+    #[serde(default)]
+    pub audit_policy_file: Option<PathBuf>,
+    /// The audit log, in clear. Default: `audit/audit.log` in `dataDir`, sealed line by line.
+    #[serde(default)]
+    pub audit_log_path: Option<PathBuf>,
+    /// Whether requests wait for their lines: `batch`, `blocking`, `blocking-strict`.
+    #[serde(default)]
+    pub audit_log_mode: audit::Mode,
+    /// MiB from which on the log is rotated; 0 never.
+    #[serde(default = "default_audit_maxsize")]
+    pub audit_log_maxsize: u32,
+    /// Rotated logs that are kept; 0 keeps all.
+    #[serde(default = "default_audit_maxbackup")]
+    pub audit_log_maxbackup: usize,
+    /// Days for which rotated logs are kept; 0 for ever.
+    #[serde(default)]
+    pub audit_log_maxage: u32,
+}
+
+fn default_audit_maxsize() -> u32 {
+    100
+}
+
+fn default_audit_maxbackup() -> usize {
+    10
 }
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], 6443))
+}
+
+fn default_anchor_interval() -> u64 {
+    60
 }
 
 fn default_pod_cidr() -> ipnet::IpNet {
@@ -91,6 +176,18 @@ impl Config {
             return wrong(
                 "tee",
                 "`simulated` proves nothing and production refuses it: use `auto` on a machine with a TEE".into(),
+            );
+        }
+        if self.production && self.key_cache == KeyCache::Device {
+            return wrong(
+                "keyCache",
+                "`device` lets every build on this device have the keys, and production refuses it: use `measurement` or `none`".into(),
+            );
+        }
+        if !(1..=86_400).contains(&self.anchor_interval_seconds) {
+            return wrong(
+                "anchorIntervalSeconds",
+                format!("{} is out of 1 to 86400", self.anchor_interval_seconds),
             );
         }
         match (self.tee, &self.simulated_tee_dir) {
@@ -198,6 +295,7 @@ mod tests {
                 json!({"simulatedTeeDir": "/d/server/tee"}),
                 "simulatedTeeDir",
             ),
+            (json!({"anchorIntervalSeconds": 0}), "anchorIntervalSeconds"),
             (json!({"nodeCidrMask": 16}), "nodeCidrMask"),
             (json!({"nodeCidrMask": 31}), "nodeCidrMask"),
             (json!({"serviceCidr": "10.42.128.0/17"}), "serviceCidr"),

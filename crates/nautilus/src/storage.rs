@@ -8,30 +8,26 @@ use std::sync::Arc;
 use log_redb::RedbLog;
 use registry::Stored;
 use store::{SealingKeys, Store, SystemClock};
-use tee::{Provider, SealPolicy, Simulated};
+use tee::{Provider, SealPolicy};
+use tee_verify::Kind;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, TeeChoice};
+use crate::config::Config;
 
 /// The file of the sealed log below the data directory.
 const LOG_FILE: &str = "sealed.log";
-/// The simulated device's secret below its directory.
-const DEVICE_KEY: &str = "device.key";
+/// What a TPM sealed, below the data directory.
+const TPM_DIRECTORY: &str = "tpm";
 
 /// The state could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// No TEE that this version knows how to use.
-    #[error(
-        "this machine has no TEE that this version can use: for development set `tee: simulated`, which proves nothing"
-    )]
-    NoTee,
     /// The configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] crate::config::InvalidConfig),
-    /// The simulated device.
-    #[error("the simulated TEE can't be opened")]
-    Simulated(#[from] tee::OpenError),
+    /// The TEE.
+    #[error("the TEE can't be used")]
+    Tee(#[from] tee::OpenError),
     /// The sealing key.
     #[error("the TEE gives no sealing key")]
     SealKey(#[from] tee::SealKeyError),
@@ -60,22 +56,26 @@ pub(crate) struct Storage {
     pub(crate) store: Store<Stored>,
 }
 
-/// Chooses the TEE.
+/// Opens the TEE that the configuration names, or else the strongest that is here.
 ///
 /// # Errors
-/// [`StorageError::NoTee`] unless the configuration names `simulated`.
+/// [`StorageError::Tee`]; there is no falling back.
 pub(crate) fn open_tee(config: &Config) -> Result<Arc<dyn Provider>, StorageError> {
-    match (config.tee, &config.simulated_tee_dir) {
-        (TeeChoice::Simulated, Some(dir)) => {
-            make_private(dir)?;
-            Ok(Arc::new(Simulated::open(&dir.join(DEVICE_KEY))?))
-        }
-        (TeeChoice::Simulated, None) => {
-            config.validate()?;
-            Err(StorageError::NoTee)
-        }
-        (TeeChoice::Auto, _) => Err(StorageError::NoTee),
+    config.validate()?;
+    let kind = config.tee.kind();
+    if kind == Some(Kind::Simulated)
+        && let Some(dir) = &config.simulated_tee_dir
+    {
+        make_private(dir)?;
     }
+    let options = tee::OpenOptions {
+        production: config.production,
+        devices: tee::Devices::default(),
+        simulated: config.simulated_tee_dir.clone(),
+        collateral: config.tee_collateral.clone(),
+        sealed: Some(config.data_dir.join(TPM_DIRECTORY)),
+    };
+    Ok(tee::open(kind, options)?)
 }
 
 /// Opens the store of `cluster` with the sealing key that only this TEE derives.

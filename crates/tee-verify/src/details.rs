@@ -40,6 +40,9 @@ pub struct NitroDetails {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnpTcb {
+    /// The secure processor's first mutable code; only Turin has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fmc: Option<u8>,
     /// The secure processor's boot loader.
     #[serde(default)]
     pub bootloader: u8,
@@ -57,7 +60,8 @@ pub struct SnpTcb {
 impl SnpTcb {
     /// Whether no part is below `least`.
     pub fn reaches(&self, least: &Self) -> bool {
-        self.bootloader >= least.bootloader
+        self.fmc >= least.fmc
+            && self.bootloader >= least.bootloader
             && self.tee >= least.tee
             && self.snp >= least.snp
             && self.microcode >= least.microcode
@@ -179,4 +183,31 @@ pub struct TpmDetails {
     pub safe: bool,
     /// The firmware's version.
     pub firmware_version: u64,
+    /// The log of measured boot, when one was given: replayed, it gives these values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_log: Option<TpmEventLog>,
+}
+
+/// A log of measured boot whose replay gives the quoted values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TpmEventLog {
+    /// The PCRs that it explains completely. Others were extended later, by the system.
+    pub covered: Vec<u8>,
+    /// What was measured, in order.
+    pub events: Vec<BootEvent>,
+}
+
+/// One measurement of a boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootEvent {
+    /// Into which PCR.
+    pub pcr: u8,
+    /// The event's type, a number of the TCG.
+    pub event_type: u32,
+    /// SHA-256, in hexadecimal.
+    pub digest: String,
+    /// Whether the digest is of the event's own content (by type, some are of what the content names).
+    pub data_matches: bool,
 }

@@ -76,6 +76,9 @@ pub enum VerifyError {
     /// The values of the PCRs aren't those that were quoted.
     #[error("the PCR values are not those that were quoted")]
     PcrDigest,
+    /// The log of measured boot doesn't explain the PCRs.
+    #[error("the event log does not fit the quote: {0}")]
+    EventLog(String),
     /// A debug mode: what it computes can be read from outside.
     #[error("the instance runs in debug mode")]
     Debug,
@@ -134,6 +137,7 @@ impl VerifyError {
             Self::QuotingEnclave => "quoting-enclave",
             Self::Module => "tdx-module",
             Self::PcrDigest => "pcr-digest",
+            Self::EventLog(_) => "event-log",
             Self::Debug => "debug",
             Self::Attributes { .. } => "attributes",
             Self::Vmpl { .. } => "vmpl",

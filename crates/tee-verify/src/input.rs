@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::kind::{simulated, tpm};
-use crate::{Collateral, Evidence, EvidenceTooLarge, Kind, MAX_EVIDENCE};
+use crate::{Collateral, Evidence, EvidenceTooLarge, Kind, MAX_COLLATERAL, MAX_EVIDENCE};
 
 /// Not a file of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,12 +30,33 @@ pub enum InputError {
     },
 }
 
+/// The largest answer with evidence and collateral: base64 makes four of three.
+const MAX_ANSWER: usize = (MAX_EVIDENCE + MAX_COLLATERAL) * 2;
+
+/// The parts that matter here of what a control plane answers when it is asked for evidence.
+#[derive(Deserialize)]
+struct Answer {
+    evidence: Evidence,
+    #[serde(default)]
+    collateral: Collateral,
+}
+
+/// The collateral that travelled with evidence in a file, if the file is a control plane's answer.
+pub fn read_collateral(file: &[u8]) -> Option<Collateral> {
+    if file.len() > MAX_ANSWER {
+        return None;
+    }
+    let answer: Answer = serde_json::from_slice(file).ok()?;
+    Some(answer.collateral)
+}
+
 /// Reads evidence from a file's content: the body itself, in hexadecimal or in base64, or the JSON of
-/// [`Evidence`]. Without a `kind`, it is recognised.
+/// [`Evidence`], alone or in a control plane's answer. Without a `kind`, it is recognised.
 pub fn read_evidence(file: &[u8], kind: Option<Kind>) -> Result<Evidence, InputError> {
-    // Hexadecimal doubles; line ends and JSON add a little.
+    // Hexadecimal doubles; line ends and JSON add a little. An answer has collateral as well.
     let most = MAX_EVIDENCE * 2 + MAX_EVIDENCE / 8;
-    if file.len() > most {
+    let answer = file.first() == Some(&b'{') && file.len() <= MAX_ANSWER;
+    if !answer && file.len() > most {
         return Err(EvidenceTooLarge(file.len()).into());
     }
     if let Ok(evidence) = serde_json::from_slice::<Evidence>(file) {
@@ -44,6 +66,15 @@ pub fn read_evidence(file: &[u8], kind: Option<Kind>) -> Result<Evidence, InputE
                 asked,
             }),
             _ => Ok(evidence),
+        };
+    }
+    if let Ok(answer) = serde_json::from_slice::<Answer>(file) {
+        return match kind {
+            Some(asked) if asked != answer.evidence.kind => Err(InputError::OtherKind {
+                found: answer.evidence.kind,
+                asked,
+            }),
+            _ => Ok(answer.evidence),
         };
     }
     let body = decode(file);
@@ -86,7 +117,10 @@ pub fn detect(body: &[u8]) -> Option<Kind> {
         return Some(Kind::Tpm);
     }
     // A COSE_Sign1 with a short protected header.
-    if matches!(body, [0x84, 0x43 | 0x44, 0xa1, 0x01, ..]) {
+    if matches!(
+        body,
+        [0x84, 0x43 | 0x44, 0xa1, 0x01, ..] | [0xd2, 0x84, 0x43 | 0x44, 0xa1, 0x01, ..]
+    ) {
         return Some(Kind::Nitro);
     }
     match body {

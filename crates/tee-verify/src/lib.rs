@@ -30,14 +30,14 @@ mod x509;
 
 pub use binding::{Binding, BindingInput, Role};
 pub use claims::Claims;
-pub use collateral::{Collateral, CollateralError, DcapCollateral};
+pub use collateral::{Collateral, CollateralError, DcapCollateral, MAX_COLLATERAL};
 pub use details::{
-    DcapTcb, Details, NitroDetails, SgxDetails, SnpDetails, SnpTcb, TcbStatus, TdxDetails,
-    TpmDetails,
+    BootEvent, DcapTcb, Details, NitroDetails, SgxDetails, SnpDetails, SnpTcb, TcbStatus,
+    TdxDetails, TpmDetails, TpmEventLog,
 };
 pub use error::VerifyError;
 pub use evidence::{Evidence, EvidenceTooLarge, MAX_EVIDENCE};
-pub use input::{InputError, detect, read_evidence, read_root};
+pub use input::{InputError, detect, read_collateral, read_evidence, read_root};
 pub use kind::tpm::TpmQuote;
 pub use kind::{Kind, UnknownKind, simulated};
 pub use measurement::{InvalidMeasurement, Measurement};

@@ -3,7 +3,7 @@
 //! What can't be checked for want of an expectation (which measurement, which report data, which age) is named in
 //! the verdict. Everything else is checked as on a connection; a debug mode is refused in any case.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@ use crate::{
     VerifyError,
 };
 
-/// What is expected of evidence; as a file, JSON. What isn't given isn't checked, but for VMPL, which has
-/// [`Policy::new`]'s limit, and for what Intel says of a platform.
+/// What is expected of evidence; as a file, JSON. What isn't given isn't checked, but for what Intel
+/// says of a platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct OfflinePolicy {
@@ -28,6 +28,8 @@ pub struct OfflinePolicy {
     pub nonce: Option<String>,
     /// Nitro's public key, in hexadecimal.
     pub public_key: Option<String>,
+    /// Values of PCRs (nitro, tpm) that must be so, in hexadecimal, by index.
+    pub pcrs: BTreeMap<u8, String>,
     /// The greatest age of evidence that has a time.
     pub max_age_seconds: Option<u64>,
     /// Refuse `simulated`, and other roots than the vendors'.
@@ -178,6 +180,23 @@ fn check(
         Some(_) => {}
         None => unchecked.push("measurement"),
     }
+    let registers = match &claims.details {
+        Details::Nitro(nitro) => Some(&nitro.pcrs),
+        Details::Tpm(tpm) => Some(&tpm.pcrs),
+        _ => None,
+    };
+    for (index, value) in &expected.pcrs {
+        let found = registers.and_then(|registers| registers.get(index));
+        if found.is_none_or(|found| !found.eq_ignore_ascii_case(value)) {
+            return Err(VerifyError::MeasurementNotAllowed {
+                kind,
+                measurement: claims.measurement,
+            });
+        }
+    }
+    if kind == Kind::Snp && expected.snp_max_vmpl.is_none() {
+        unchecked.push("vmpl");
+    }
     Ok((claims, unchecked))
 }
 
@@ -191,9 +210,7 @@ fn policy(kind: Kind, expected: &OfflinePolicy, roots: &[[u8; 32]]) -> Policy {
     if let Some(minimum) = expected.snp_minimum {
         policy.snp_minimum = minimum;
     }
-    if let Some(most) = expected.snp_max_vmpl {
-        policy.snp_max_vmpl = most;
-    }
+    policy.snp_max_vmpl = expected.snp_max_vmpl.unwrap_or(u32::MAX);
     match &expected.tcb_statuses {
         Some(statuses) => policy.tcb_statuses.clone_from(statuses),
         None => policy.tcb_statuses.extend([

@@ -384,6 +384,20 @@ fn snp_reports_of_milan_are_refused_under_genoa() {
 }
 
 #[test]
+fn amds_own_certificates_complete_a_chain() {
+    for certificates in [
+        &["coco_test-vcek.der"][..],
+        &["coco_test-vcek.der", MILAN[1]],
+        &[MILAN[0], "coco_test-vcek.der"],
+    ] {
+        let Some(case) = snp("coco_test-report.bin", certificates) else {
+            return;
+        };
+        assert!(case.claims().hardware_rooted, "{certificates:?}");
+    }
+}
+
+#[test]
 fn snp_policy() {
     let Some(mut case) = coco() else { return };
     let verdict = |policy: &str| {

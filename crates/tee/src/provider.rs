@@ -1,6 +1,9 @@
 //! The contract of a provider.
 
-use tee_verify::{Binding, Evidence, Kind, Measurement};
+use std::io;
+use std::path::PathBuf;
+
+use tee_verify::{Binding, Collateral, Evidence, Kind, Measurement};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// What a kind of hardware can do.
@@ -44,10 +47,12 @@ impl SealKey {
 #[derive(Debug, thiserror::Error)]
 pub enum AttestError {
     /// The device refused or failed.
-    #[error("the {kind} device could not make evidence")]
+    #[error("the {kind} device could not make evidence: {reason}")]
     Device {
         /// The provider's kind.
         kind: Kind,
+        /// What it says.
+        reason: String,
     },
     /// The wall clock is before 1970.
     #[error("the wall clock is before 1970")]
@@ -61,8 +66,52 @@ pub enum SealKeyError {
     #[error("{0} has no sealing")]
     Unsupported(Kind),
     /// The device refused or failed.
-    #[error("the {0} device could not derive a key")]
-    Device(Kind),
+    #[error("the {0} device could not derive a key: {1}")]
+    Device(Kind, String),
+}
+
+/// The collateral could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CollateralError {
+    /// A file that the configuration names.
+    #[error("the collateral file {} can't be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("{} holds no collateral", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: tee_verify::CollateralError,
+    },
+}
+
+/// The counter could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the {kind} device's counter could not be {action}: {reason}")]
+pub struct CounterError {
+    /// The provider's kind.
+    pub kind: Kind,
+    /// `read` or `raised`.
+    pub action: &'static str,
+    /// What the device says.
+    pub reason: String,
+}
+
+/// A counter in the hardware that survives everything and only grows.
+pub trait Counter: Send + Sync {
+    /// Its value.
+    fn read(&self) -> Result<u64, CounterError>;
+
+    /// Raises it by one, and returns the new value.
+    fn increment(&self) -> Result<u64, CounterError>;
 }
 
 /// A trusted execution environment, seen from inside.
@@ -78,6 +127,17 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Fresh evidence over `binding`.
     fn attest(&self, binding: &Binding) -> Result<Evidence, AttestError>;
+
+    /// What a verifier needs besides the evidence and can't have compiled in: certificates of this very chip, what the
+    /// vendor says of the platform. Public, and trusted by nobody.
+    fn collateral(&self) -> Result<Collateral, CollateralError> {
+        Ok(Collateral::default())
+    }
+
+    /// The hardware's counter that only grows, where it has one.
+    fn counter(&self) -> Option<&dyn Counter> {
+        None
+    }
 
     /// The key of this device for `label`: the same each time, another for each label and policy.
     fn seal_key(&self, policy: SealPolicy, label: &str) -> Result<SealKey, SealKeyError>;

@@ -11,12 +11,12 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::hkdf;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use sha2::{Digest as _, Sha384};
 use tee_verify::{Binding, Evidence, Kind, Measurement, simulated};
 use zeroize::Zeroizing;
 
+use crate::derive::seal_key;
 use crate::{AttestError, Capabilities, Provider, SealKey, SealKeyError, SealPolicy};
 
 /// The simulated device.
@@ -30,7 +30,7 @@ pub struct Simulated {
 
 /// The simulated device could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SimulatedError {
     /// The file of the device secret can't be read or made.
     #[error("cannot {action} the simulated device's secret {}", path.display())]
     Secret {
@@ -73,20 +73,20 @@ pub enum OpenError {
 impl Simulated {
     /// Opens (on first use makes) the device whose secret is the file `device_key`, and measures the running
     /// binary.
-    pub fn open(device_key: &Path) -> Result<Self, OpenError> {
+    pub fn open(device_key: &Path) -> Result<Self, SimulatedError> {
         Self::open_as(device_key, Path::new("/proc/self/exe"))
     }
 
     /// As [`Simulated::open`], measuring `binary`.
-    pub fn open_as(device_key: &Path, binary: &Path) -> Result<Self, OpenError> {
+    pub fn open_as(device_key: &Path, binary: &Path) -> Result<Self, SimulatedError> {
         let measurement = Self::measure(binary)?;
         let secret = load_or_create(device_key)?;
-        let seed = derive(&secret, &[b"device key"]).ok_or(OpenError::Derive)?;
+        let seed = derive(&secret, &[b"device key"]).ok_or(SimulatedError::Derive)?;
         let keys = |seed: &[u8; 32]| Ed25519KeyPair::from_seed_unchecked(seed);
-        let device = keys(&seed).map_err(|_| OpenError::Derive)?;
-        let root = keys(&simulated::ROOT_SEED).map_err(|_| OpenError::Derive)?;
+        let device = keys(&seed).map_err(|_| SimulatedError::Derive)?;
+        let root = keys(&simulated::ROOT_SEED).map_err(|_| SimulatedError::Derive)?;
         let public = <[u8; 32]>::try_from(device.public_key().as_ref());
-        let device_public = public.map_err(|_| OpenError::Derive)?;
+        let device_public = public.map_err(|_| SimulatedError::Derive)?;
         let certificate = root.sign(&simulated::device_message(&device_public));
         Ok(Self {
             secret,
@@ -98,8 +98,8 @@ impl Simulated {
     }
 
     /// What this provider would report for `binary`: its SHA-384. For the allow-list.
-    pub fn measure(binary: &Path) -> Result<Measurement, OpenError> {
-        let error = |source| OpenError::Measure {
+    pub fn measure(binary: &Path) -> Result<Measurement, SimulatedError> {
+        let error = |source| SimulatedError::Measure {
             path: binary.to_owned(),
             source,
         };
@@ -151,8 +151,9 @@ impl Provider for Simulated {
         body.extend(self.measurement.as_bytes());
         let signature = self.device.sign(&simulated::report_message(&body));
         body.extend(signature.as_ref());
-        Evidence::new(Kind::Simulated, body).map_err(|_| AttestError::Device {
+        Evidence::new(Kind::Simulated, body).map_err(|error| AttestError::Device {
             kind: Kind::Simulated,
+            reason: error.to_string(),
         })
     }
 
@@ -161,32 +162,21 @@ impl Provider for Simulated {
             SealPolicy::Device => (b"seal/device", &[]),
             SealPolicy::Measurement => (b"seal/measurement", self.measurement.as_bytes()),
         };
-        let key = derive(&self.secret, &[tag, measurement, label.as_bytes()])
-            .ok_or(SealKeyError::Device(Kind::Simulated))?;
-        Ok(SealKey::new(*key))
+        let info = [tag, measurement, label.as_bytes()];
+        seal_key(&self.secret[..], b"k3s-daas/tee/simulated/v1", &info).ok_or_else(|| {
+            SealKeyError::Device(Kind::Simulated, "no key can be derived".to_owned())
+        })
     }
 }
 
-/// HKDF-SHA-256 with length-prefixed info.
 fn derive(secret: &[u8; 32], info: &[&[u8]]) -> Option<Zeroizing<[u8; 32]>> {
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"k3s-daas/tee/simulated/v1");
-    let mut encoded = Vec::new();
-    for part in info {
-        encoded.extend((part.len() as u64).to_le_bytes());
-        encoded.extend(*part);
-    }
-    let mut key = Zeroizing::new([0; 32]);
-    let info = [encoded.as_slice()];
-    let prk = salt.extract(secret);
-    let okm = prk.expand(&info, hkdf::HKDF_SHA256).ok()?;
-    okm.fill(&mut *key).ok()?;
-    Some(key)
+    crate::derive::derive(secret, b"k3s-daas/tee/simulated/v1", info)
 }
 
-fn load_or_create(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+fn load_or_create(path: &Path) -> Result<Zeroizing<[u8; 32]>, SimulatedError> {
     match load(path) {
-        Err(OpenError::Secret { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            create(path).map_err(|source| OpenError::Secret {
+        Err(SimulatedError::Secret { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            create(path).map_err(|source| SimulatedError::Secret {
                 action: "create",
                 path: path.to_owned(),
                 source,
@@ -197,8 +187,8 @@ fn load_or_create(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     }
 }
 
-fn load(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
-    let error = |source| OpenError::Secret {
+fn load(path: &Path) -> Result<Zeroizing<[u8; 32]>, SimulatedError> {
+    let error = |source| SimulatedError::Secret {
         action: "read",
         path: path.to_owned(),
         source,
@@ -206,7 +196,7 @@ fn load(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
     let mut file = File::open(path).map_err(error)?;
     let mode = file.metadata().map_err(error)?.mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(OpenError::Permissions {
+        return Err(SimulatedError::Permissions {
             path: path.to_owned(),
             mode,
         });
@@ -223,7 +213,7 @@ fn load(path: &Path) -> Result<Zeroizing<[u8; 32]>, OpenError> {
         .get(..length)
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
         .map(Zeroizing::new)
-        .ok_or_else(|| OpenError::Length {
+        .ok_or_else(|| SimulatedError::Length {
             path: path.to_owned(),
         })
 }
@@ -335,13 +325,16 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let wide = Simulated::open(&path).err().unwrap();
-        assert!(matches!(wide, OpenError::Permissions { mode: 0o644, .. }));
+        assert!(matches!(
+            wide,
+            SimulatedError::Permissions { mode: 0o644, .. }
+        ));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         for bad in [&b""[..], &[1; 31], &[1; 33]] {
             fs::write(&path, bad).unwrap();
             assert!(matches!(
                 Simulated::open(&path),
-                Err(OpenError::Length { .. })
+                Err(SimulatedError::Length { .. })
             ));
         }
     }

@@ -39,9 +39,13 @@ struct Keys {
     /// File that says where the contracts and the cluster are
     #[arg(long, env = "DAAS_DEPLOYMENT")]
     deployment: Option<PathBuf>,
-    /// The TEE: `auto` (the machine's own), or `simulated` (proves nothing; development only)
+    /// The TEE: `auto` (the strongest that the machine has), `nitro`, `snp`, `tdx`, `sgx`, `tpm`, or `simulated` (proves
+    /// nothing; development only)
     #[arg(long, env = "DAAS_TEE")]
     tee: Option<String>,
+    /// File with collateral that goes with the evidence (DCAP JSON, certificates); may be repeated
+    #[arg(long, env = "DAAS_TEE_COLLATERAL", value_delimiter = ',')]
+    tee_collateral: Option<Vec<PathBuf>>,
     /// Refuse everything that is for development only
     #[arg(long, env = "DAAS_PRODUCTION", num_args = 0..=1, default_missing_value = "true")]
     production: Option<bool>,
@@ -57,6 +61,24 @@ struct Keys {
     /// Addresses of Services [default: 10.43.0.0/16]
     #[arg(long, env = "DAAS_SERVICE_CIDR")]
     service_cidr: Option<String>,
+    /// Audit policy (audit.k8s.io/v1) [default: the metadata of every request]
+    #[arg(long, env = "DAAS_AUDIT_POLICY_FILE")]
+    audit_policy_file: Option<PathBuf>,
+    /// Audit log, in clear [default: audit/audit.log in the data directory, sealed]
+    #[arg(long, env = "DAAS_AUDIT_LOG_PATH")]
+    audit_log_path: Option<PathBuf>,
+    /// Whether requests wait for their audit lines: batch, blocking or blocking-strict [default: batch]
+    #[arg(long, env = "DAAS_AUDIT_LOG_MODE")]
+    audit_log_mode: Option<String>,
+    /// MiB from which on the audit log is rotated; 0 never [default: 100]
+    #[arg(long, env = "DAAS_AUDIT_LOG_MAXSIZE")]
+    audit_log_maxsize: Option<u32>,
+    /// Rotated audit logs that are kept; 0 keeps all [default: 10]
+    #[arg(long, env = "DAAS_AUDIT_LOG_MAXBACKUP")]
+    audit_log_maxbackup: Option<usize>,
+    /// Days for which rotated audit logs are kept; 0 for ever [default: 0]
+    #[arg(long, env = "DAAS_AUDIT_LOG_MAXAGE")]
+    audit_log_maxage: Option<u32>,
 }
 
 /// Runs the control plane until it is asked to stop.

@@ -20,9 +20,7 @@ use self::tcb::{DomainTcb, QeIdentity, QuotingEnclave, TcbInfo};
 use crate::collateral::DcapCollateral;
 use crate::details::{DcapTcb, TcbStatus};
 use crate::policy::Root;
-use crate::x509::{
-    Certificate, ChainError, Key, KeyKind, MAX_CHAIN, check_chain, check_revocation,
-};
+use crate::x509::{Certificate, ChainError, Key, KeyKind, MAX_CHAIN, check_revocation, find_chain};
 use crate::{Collateral, Kind, Policy, VerifyError, pem};
 
 /// SHA-256 of the DER of Intel's root certificate (`Intel SGX Root CA`).
@@ -154,10 +152,26 @@ fn check_platform(
     now: i64,
 ) -> Result<(Root, Platform), VerifyError> {
     let malformed = || VerifyError::Malformed(kind);
-    let ders = pem::certificates(quote.pck_chain, MAX_CHAIN).ok_or_else(malformed)?;
-    let chain = parse(&ders).ok_or_else(malformed)?;
-    let chain: Vec<&Certificate<'_>> = chain.iter().collect();
-    let leaf = chain.first().ok_or_else(malformed)?;
+    let ders = match (quote.pck_chain, &collateral.pck_certificate_chain) {
+        (Some(chain), _) => pem::certificates(chain, MAX_CHAIN).ok_or_else(malformed)?,
+        (None, Some(chain)) => {
+            pem::certificates(chain.as_bytes(), MAX_CHAIN).ok_or(VerifyError::Collateral {
+                kind,
+                what: "the platform's certificate chain",
+            })?
+        }
+        (None, None) => {
+            return Err(VerifyError::MissingCollateral {
+                kind,
+                what: "the platform's certificate chain",
+            });
+        }
+    };
+    let certificates = parse(&ders).ok_or_else(malformed)?;
+    let mut leaves = certificates.iter().filter(|one| !one.is_ca());
+    let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
+        return Err(malformed());
+    };
     let key = leaf
         .key()
         .filter(|key| key.kind == KeyKind::P256 && !leaf.is_ca());
@@ -172,8 +186,8 @@ fn check_platform(
     ) {
         return Err(VerifyError::Signature(kind));
     }
-    let root = check_chain(&chain, now, |hash| policy.root(kind, hash))
-        .and_then(|root| {
+    let root = find_chain(leaf, &certificates, now, |hash| policy.root(kind, hash))
+        .and_then(|(root, chain)| {
             let lists = [&collateral.root_ca_crl, &collateral.pck_crl];
             check_revocation(&chain, &lists, now, true).map(|()| root)
         })
@@ -212,21 +226,25 @@ impl Signed<'_> {
             return Err(unusable());
         }
         let ders = pem::certificates(chain.as_bytes(), MAX_CHAIN).ok_or_else(unusable)?;
-        let chain = parse(&ders).ok_or_else(unusable)?;
-        let chain: Vec<&Certificate<'_>> = chain.iter().collect();
-        check_chain(&chain, self.now, |hash| self.policy.root(kind, hash))
-            .and_then(|_| {
-                // The root signs it directly: no platform's authority may.
-                if chain.len() == 2 {
-                    check_revocation(&chain, &[&self.collateral.root_ca_crl], self.now, true)
-                } else {
-                    Err(ChainError::Certificate("not signed by the root"))
-                }
-            })
-            .map_err(|error| VerifyError::collateral_chain(kind, what, error))?;
-        let signer = chain.first().filter(|signer| !signer.is_ca());
+        let certificates = parse(&ders).ok_or_else(unusable)?;
+        let signer = certificates
+            .iter()
+            .find(|one| !one.is_ca())
+            .ok_or_else(unusable)?;
+        find_chain(signer, &certificates, self.now, |hash| {
+            self.policy.root(kind, hash)
+        })
+        .and_then(|(_, chain)| {
+            // The root signs it directly: no platform's authority may.
+            if chain.len() == 2 {
+                check_revocation(&chain, &[&self.collateral.root_ca_crl], self.now, true)
+            } else {
+                Err(ChainError::Certificate("not signed by the root"))
+            }
+        })
+        .map_err(|error| VerifyError::collateral_chain(kind, what, error))?;
         let signed = signer
-            .and_then(|signer| signer.key())
+            .key()
             .filter(|key| key.kind == KeyKind::P256)
             .is_some_and(|key| {
                 key.verifies(&ECDSA_P256_SHA256_FIXED, document.as_bytes(), signature)

@@ -1,6 +1,6 @@
 //! AWS Nitro Enclaves: attestation documents of the Nitro Secure Module.
 //!
-//! A document is an untagged `COSE_Sign1` (RFC 9052) with ES384 whose payload names the certificate of the key that
+//! A document is a `COSE_Sign1` (RFC 9052; AWS leaves its tag out, and it is accepted) with ES384 whose payload names the certificate of the key that
 //! signed it and the chain up to AWS's root. Both the envelope and the payload must be deterministic CBOR without
 //! duplicate or unknown fields. Sizes are those of AWS's specification
 //! (`aws/aws-nitro-enclaves-nsm-api`, `docs/attestation_process.md`).
@@ -25,6 +25,9 @@ pub(crate) const ROOT: [u8; 32] = [
 /// `{1: -35}`: the algorithm is ES384.
 const PROTECTED: [u8; 4] = [0xa1, 0x01, 0x38, 0x22];
 
+/// Tag 18: `COSE_Sign1`.
+const TAG: u8 = 0xd2;
+
 const MAX_DOCUMENT: usize = 32 * 1024;
 const MAX_FIELD: usize = 1024;
 const MAX_CERTIFICATE: usize = 1024;
@@ -41,7 +44,7 @@ fn envelope(body: &[u8]) -> Option<Envelope<'_>> {
     if body.len() > MAX_DOCUMENT {
         return None;
     }
-    let mut reader = Reader::new(body);
+    let mut reader = Reader::new(body.strip_prefix(&[TAG]).unwrap_or(body));
     let four = reader.array(4)? == 4;
     let es384 = reader.bytes(PROTECTED.len())? == PROTECTED;
     let bare = reader.map(0)? == 0;

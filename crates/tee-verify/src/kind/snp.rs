@@ -1,8 +1,9 @@
 //! AMD SEV-SNP attestation reports (AMD 56860, table 23; the certificates: AMD 57230).
 //!
 //! The report is signed by a key of the chip (VCEK) or of a cloud provider (VLEK), whose certificate and issuers come as
-//! collateral. The bytes that are signed are read as they are; nothing is decoded and encoded again. Milan and
-//! Genoa; Turin lays out its TCB otherwise, and is not known here.
+//! collateral. The bytes that are signed are read as they are; nothing is decoded and encoded again. Milan, Genoa and
+//! Turin, which lays out its TCB otherwise. AMD's own certificates (ARK, ASK, ASVK) are compiled in; they complete
+//! a chain of which the collateral brings less.
 
 use aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED;
 
@@ -10,10 +11,10 @@ use crate::der;
 use crate::details::{SnpDetails, SnpTcb};
 use crate::policy::Root;
 use crate::x509::{Certificate, KeyKind, check_revocation, find_chain};
-use crate::{Claims, Collateral, Details, Kind, Measurement, Policy, VerifyError};
+use crate::{Claims, Collateral, Details, Kind, Measurement, Policy, VerifyError, pem};
 
-/// SHA-256 of the DER of AMD's root certificates: ARK-Milan, ARK-Genoa.
-pub(crate) const ROOTS: [[u8; 32]; 2] = [
+/// SHA-256 of the DER of AMD's root certificates: ARK-Milan, ARK-Genoa, ARK-Turin.
+pub(crate) const ROOTS: [[u8; 32]; 3] = [
     [
         0x69, 0xd0, 0x63, 0xb4, 0x53, 0x44, 0xd2, 0x6a, 0x2e, 0x94, 0xe1, 0xf4, 0x21, 0x0d, 0xe4,
         0x9e, 0xf5, 0x55, 0x30, 0x82, 0x87, 0xd4, 0xc1, 0x74, 0x44, 0x5c, 0x95, 0x63, 0x9a, 0x54,
@@ -24,7 +25,21 @@ pub(crate) const ROOTS: [[u8; 32]; 2] = [
         0x4e, 0x5b, 0xfe, 0x1d, 0x8f, 0x80, 0x0c, 0xea, 0x2c, 0xf2, 0x70, 0xc1, 0x0d, 0x10, 0x3d,
         0xb2, 0xf1,
     ],
+    [
+        0x1f, 0x08, 0x41, 0x61, 0xa4, 0x4b, 0xb6, 0xd9, 0x37, 0x78, 0xa9, 0x04, 0x87, 0x7d, 0x48,
+        0x19, 0xca, 0xfa, 0x5d, 0x05, 0xef, 0x41, 0x93, 0xb2, 0xde, 0xd9, 0xdd, 0x9c, 0x73, 0xdd,
+        0x3f, 0x6a,
+    ],
 ];
+
+/// AMD's authorities: ARK, ASK and ASVK of each family of processors, PEM.
+const AUTHORITIES: &[u8] = include_bytes!("snp/amd.pem");
+
+/// More than [`AUTHORITIES`] has.
+const MAX_AUTHORITIES: usize = 16;
+
+/// `CPUID` family of Turin (Zen 5).
+const TURIN: u8 = 0x1a;
 
 /// Length of a report.
 const REPORT: usize = 0x4a0;
@@ -42,29 +57,66 @@ const TCB: [&str; 4] = [
     "1.3.6.1.4.1.3704.1.3.3",
     "1.3.6.1.4.1.3704.1.3.8",
 ];
+const TCB_FMC: &str = "1.3.6.1.4.1.3704.1.3.9";
+
+/// How a family of processors lays out what another lays out differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Milan, Genoa and their kin.
+    Zen3,
+    /// Turin: one more component in the TCB, chip ids of 8 bytes.
+    Zen5,
+}
+
+impl Layout {
+    /// By the report (from version 3 on it names the processor), else by the certificate, which AMD signed.
+    fn of(signed: &[u8], version: u32, certificate: &Certificate<'_>) -> Option<Self> {
+        let zen5 = if version >= 3 {
+            let [family] = array::<1>(signed, 0x188)?;
+            family >= TURIN
+        } else {
+            certificate.extension(TCB_FMC).is_some()
+        };
+        Some(if zen5 { Self::Zen5 } else { Self::Zen3 })
+    }
+}
 
 fn array<const N: usize>(report: &[u8], offset: usize) -> Option<[u8; N]> {
     report.get(offset..)?.first_chunk::<N>().copied()
 }
 
-fn tcb(report: &[u8], offset: usize) -> Option<SnpTcb> {
-    let [bootloader, tee, _, _, _, _, snp, microcode] = array::<8>(report, offset)?;
-    Some(SnpTcb {
-        bootloader,
-        tee,
-        snp,
-        microcode,
+fn tcb(report: &[u8], offset: usize, layout: Layout) -> Option<SnpTcb> {
+    let bytes = array::<8>(report, offset)?;
+    Some(match (layout, bytes) {
+        (Layout::Zen3, [bootloader, tee, _, _, _, _, snp, microcode]) => SnpTcb {
+            fmc: None,
+            bootloader,
+            tee,
+            snp,
+            microcode,
+        },
+        (Layout::Zen5, [fmc, bootloader, tee, snp, _, _, _, microcode]) => SnpTcb {
+            fmc: Some(fmc),
+            bootloader,
+            tee,
+            snp,
+            microcode,
+        },
     })
 }
 
 /// The TCB that a certificate is for.
-fn certified_tcb(certificate: &Certificate<'_>) -> Option<SnpTcb> {
+fn certified_tcb(certificate: &Certificate<'_>, layout: Layout) -> Option<SnpTcb> {
     let part = |oid: &str| {
         let content = der::only(der::INTEGER, certificate.extension(oid)?)?;
         u8::try_from(der::small(content)?).ok()
     };
     let [bootloader, tee, snp, microcode] = TCB;
     Some(SnpTcb {
+        fmc: match layout {
+            Layout::Zen3 => None,
+            Layout::Zen5 => Some(part(TCB_FMC)?),
+        },
         bootloader: part(bootloader)?,
         tee: part(tee)?,
         snp: part(snp)?,
@@ -72,13 +124,22 @@ fn certified_tcb(certificate: &Certificate<'_>) -> Option<SnpTcb> {
     })
 }
 
-/// The chip that a certificate is for: the bytes themselves, or in an `OCTET STRING`.
-fn certified_chip<'a>(certificate: &Certificate<'a>) -> Option<&'a [u8]> {
+/// The chip that a certificate is for, as a report names it: the bytes themselves, or in an `OCTET STRING`. Turin's
+/// ids are of 8 bytes, and zeros follow them in the report.
+fn certified_chip(certificate: &Certificate<'_>, layout: Layout) -> Option<Vec<u8>> {
+    let length = match layout {
+        Layout::Zen3 => 64,
+        Layout::Zen5 => 8,
+    };
     let value = certificate.extension(HARDWARE_ID)?;
-    if value.len() == 64 {
-        return Some(value);
-    }
-    der::only(der::OCTET_STRING, value).filter(|id| id.len() == 64)
+    let id = if value.len() == length {
+        value
+    } else {
+        der::only(der::OCTET_STRING, value).filter(|id| id.len() == length)?
+    };
+    let mut chip = id.to_vec();
+    chip.resize(64, 0);
+    Some(chip)
 }
 
 /// `r ‖ s`, big-endian, of a signature field: two little-endian numbers of 72 bytes, then zeros.
@@ -150,18 +211,33 @@ pub(crate) fn claims(
         // 7: not signed at all.
         _ => return Err(VerifyError::Malformed(kind)),
     };
-    let certificates: Vec<Certificate<'_>> = collateral
+    let unusable = VerifyError::Collateral {
+        kind,
+        what: "a certificate",
+    };
+    let mut certificates: Vec<Certificate<'_>> = collateral
         .certificates
         .iter()
         .map(|der| Certificate::parse(der))
         .collect::<Option<_>>()
-        .ok_or(VerifyError::Collateral {
-            kind,
-            what: "a certificate",
-        })?;
+        .ok_or(unusable.clone())?;
+    let given: Vec<[u8; 32]> = certificates
+        .iter()
+        .filter(|certificate| certificate.is_ca())
+        .map(Certificate::fingerprint)
+        .collect();
+    let own = pem::certificates(AUTHORITIES, MAX_AUTHORITIES).ok_or(unusable)?;
+    certificates.extend(own.iter().filter_map(|der| Certificate::parse(der)));
     let leaf = find(&certificates, name)?;
     let (root, chain) = find_chain(leaf, &certificates, now, |hash| policy.root(kind, hash))
         .map_err(|error| VerifyError::chain(kind, error))?;
+    // Who names authorities means these: no report is judged under quite other ones.
+    let meant = chain
+        .iter()
+        .any(|certificate| given.contains(&certificate.fingerprint()));
+    if !given.is_empty() && !meant {
+        return Err(VerifyError::Root(kind));
+    }
     check_revocation(&chain, &collateral.revocation_lists, now, false)
         .map_err(|error| VerifyError::chain(kind, error))?;
     let key = leaf
@@ -174,31 +250,55 @@ pub(crate) fn claims(
     if !key.verifies(&ECDSA_P384_SHA384_FIXED, report.signed, &report.signature) {
         return Err(VerifyError::Signature(kind));
     }
-    let read = read(&report, signed_by, root).ok_or(VerifyError::Malformed(kind))?;
-    judge(read, leaf, &report, policy)
+    let malformed = || VerifyError::Malformed(kind);
+    let version = array::<4>(report.signed, 0)
+        .map(u32::from_le_bytes)
+        .ok_or_else(malformed)?;
+    let layout = Layout::of(report.signed, version, leaf).ok_or_else(malformed)?;
+    let signer = Signer {
+        certificate: leaf,
+        name: signed_by,
+        root,
+        layout,
+    };
+    let read = read(&report, version, &signer).ok_or_else(malformed)?;
+    judge(read, &signer, &report, policy)
 }
 
-fn read(report: &Report<'_>, signed_by: &'static str, root: Root) -> Option<(Claims, SnpDetails)> {
+/// Who signed a report.
+struct Signer<'c, 'a> {
+    certificate: &'c Certificate<'a>,
+    name: &'static str,
+    root: Root,
+    layout: Layout,
+}
+
+fn read(
+    report: &Report<'_>,
+    version: u32,
+    signer: &Signer<'_, '_>,
+) -> Option<(Claims, SnpDetails)> {
     let signed = report.signed;
     let word = |offset| array::<4>(signed, offset).map(u32::from_le_bytes);
     let long = |offset| array::<8>(signed, offset).map(u64::from_le_bytes);
+    let tcb = |offset| tcb(signed, offset, signer.layout);
     let details = SnpDetails {
-        version: word(0)?,
-        signed_by,
+        version,
+        signed_by: signer.name,
         guest_svn: word(4)?,
         policy: long(8)?,
         vmpl: word(0x30)?,
         platform_info: long(0x40)?,
-        reported_tcb: tcb(signed, 0x180)?,
-        committed_tcb: tcb(signed, 0x1e0)?,
-        launch_tcb: tcb(signed, 0x1f0)?,
+        reported_tcb: tcb(0x180)?,
+        committed_tcb: tcb(0x1e0)?,
+        launch_tcb: tcb(0x1f0)?,
         host_data: hex::encode(array::<32>(signed, 0xc0)?),
         id_key_digest: hex::encode(array::<48>(signed, 0xe0)?),
         report_id: hex::encode(array::<32>(signed, 0x140)?),
     };
     let claims = Claims {
         kind: Kind::Snp,
-        hardware_rooted: root == Root::Vendor,
+        hardware_rooted: signer.root == Root::Vendor,
         debug: details.policy & DEBUG != 0,
         measurement: Measurement::from_bytes(&array::<48>(signed, 0x90)?).ok()?,
         report_data: array::<64>(signed, 0x50)?.to_vec(),
@@ -211,7 +311,7 @@ fn read(report: &Report<'_>, signed_by: &'static str, root: Root) -> Option<(Cla
 
 fn judge(
     (claims, details): (Claims, SnpDetails),
-    leaf: &Certificate<'_>,
+    signer: &Signer<'_, '_>,
     report: &Report<'_>,
     policy: &Policy,
 ) -> Result<Claims, VerifyError> {
@@ -230,10 +330,12 @@ fn judge(
         });
     }
     // A VLEK belongs to no chip; a masked chip id matches none.
-    if details.signed_by == "VCEK" && certified_chip(leaf) != Some(&claims.device) {
+    if details.signed_by == "VCEK"
+        && certified_chip(signer.certificate, signer.layout).as_ref() != Some(&claims.device)
+    {
         return Err(VerifyError::Chip);
     }
-    if certified_tcb(leaf) != Some(details.reported_tcb) {
+    if certified_tcb(signer.certificate, signer.layout) != Some(details.reported_tcb) {
         return Err(VerifyError::Tcb(
             "the certificate is for another TCB than the report's".to_owned(),
         ));

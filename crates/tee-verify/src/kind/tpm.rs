@@ -4,7 +4,9 @@
 //! the digest of. Who vouches for the attestation key is the policy's business: it names the key, or a root that
 //! its certificate chain ends at.
 
-use std::collections::BTreeMap;
+mod event_log;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
@@ -12,7 +14,7 @@ use aws_lc_rs::signature::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::details::TpmDetails;
+use crate::details::{TpmDetails, TpmEventLog};
 use crate::x509::{Certificate, Key, KeyKind, check_revocation, find_chain};
 use crate::{Claims, Collateral, Details, Kind, Measurement, Policy, VerifyError};
 
@@ -56,6 +58,24 @@ impl TpmQuote {
         }
         Some(body)
     }
+
+    /// The measurement of a platform with these values: SHA-256 over a domain, the selection of PCRs and the digest of
+    /// their values. `None` without any.
+    pub fn measurement(pcrs: &BTreeMap<u8, [u8; 32]>) -> Option<Measurement> {
+        let selected = pcrs.keys().copied().collect::<BTreeSet<u8>>();
+        let digest = Sha256::digest(pcrs.values().copied().collect::<Vec<_>>().concat());
+        (!pcrs.is_empty()).then(|| measurement(&selected, &digest))?
+    }
+}
+
+fn measurement(pcrs: &BTreeSet<u8>, digest: &[u8]) -> Option<Measurement> {
+    let mut hash = Sha256::new();
+    hash.update(DOMAIN);
+    for index in 0u8..32 {
+        hash.update([u8::from(pcrs.contains(&index))]);
+    }
+    hash.update(digest);
+    Measurement::from_bytes(&hash.finalize()).ok()
 }
 
 struct Fields<'a>(&'a [u8]);
@@ -263,6 +283,20 @@ fn attestation_key(
     Ok(leaf.public_key_der().to_vec())
 }
 
+/// Replays a log: every PCR that it has events of, and that was quoted, must come out as quoted.
+fn explained(log: &[u8], pcrs: &BTreeMap<u8, &[u8]>) -> Result<TpmEventLog, VerifyError> {
+    let replay = event_log::replay(log)
+        .ok_or_else(|| VerifyError::EventLog("it is malformed".to_owned()))?;
+    for (index, value) in &replay.pcrs {
+        if pcrs.get(index).is_some_and(|quoted| *quoted != value) {
+            return Err(VerifyError::EventLog(format!("PCR {index} differs")));
+        }
+    }
+    let mut log = replay.log;
+    log.covered.retain(|index| pcrs.contains_key(index));
+    Ok(log)
+}
+
 /// Checks the key, the signature and the PCR values, and reads the claims.
 pub(crate) fn claims(
     bytes: &[u8],
@@ -299,17 +333,17 @@ pub(crate) fn claims(
     if attest.digest != &values.finalize()[..] {
         return Err(VerifyError::PcrDigest);
     }
-    let mut hash = Sha256::new();
-    hash.update(DOMAIN);
-    for index in 0u8..32 {
-        hash.update([u8::from(body.pcrs.contains_key(&index))]);
-    }
-    hash.update(attest.digest);
+    let event_log = collateral
+        .event_log
+        .as_ref()
+        .map(|log| explained(log, &body.pcrs))
+        .transpose()?;
+    let selected = body.pcrs.keys().copied().collect();
     Ok(Claims {
         kind,
         hardware_rooted: false,
         debug: false,
-        measurement: Measurement::from_bytes(&hash.finalize()).map_err(|_| malformed())?,
+        measurement: measurement(&selected, attest.digest).ok_or_else(malformed)?,
         report_data: attest.extra_data.to_vec(),
         issued_at_ms: None,
         device: Sha256::digest(&der).to_vec(),
@@ -324,6 +358,7 @@ pub(crate) fn claims(
             restart_count: attest.restart_count,
             safe: attest.safe,
             firmware_version: attest.firmware_version,
+            event_log,
         }),
     })
 }

@@ -166,6 +166,7 @@ fn least_firmware() {
         verify(&evidence, &platform.collateral(), &policy, now(), &BINDING)
     };
     let same = SnpTcb {
+        fmc: None,
         bootloader: 3,
         tee: 1,
         snp: 20,
@@ -260,4 +261,70 @@ fn collateral_is_not_trusted_and_bounded() {
     let got = verify(&evidence, &large, &platform.policy(), now(), &BINDING);
     assert!(matches!(got, Err(VerifyError::Collateral { .. })));
     assert!(many.add(&platform.ask.der).is_err() && many.add(b"nothing").is_err());
+}
+
+const TURIN_TCB: [u8; 8] = [4, 3, 1, 20, 0, 0, 0, 200];
+
+fn turin(chip: &[u8], tcb: [u8; 8], fmc: Option<u8>) -> Platform {
+    let amd = |tail: &[u64]| [&[1, 3, 6, 1, 4, 1, 3704, 1][..], tail].concat();
+    let [_, bootloader, tee, snp, .., microcode] = tcb;
+    let mut extensions = extensions(Some(chip), [bootloader, tee, 0, 0, 0, 0, snp, microcode]);
+    if let Some(fmc) = fmc {
+        let content = vec![2, 1, fmc];
+        extensions.push(CustomExtension::from_oid_content(&amd(&[3, 9]), content));
+    }
+    let ark = Entity::root("ARK-Private");
+    let ask = ark.issue("SEV-Private", Use::Authority, Vec::new());
+    let key = ask.issue("SEV-VCEK", Use::Leaf, extensions);
+    Platform { ark, ask, key }
+}
+
+fn turin_report(version: u32) -> Vec<u8> {
+    let mut report = report();
+    set(&mut report, 0, &version.to_le_bytes());
+    set(&mut report, 0x180, &TURIN_TCB);
+    set(&mut report, 0x188, &[0x1a, 2, 1]);
+    set(
+        &mut report,
+        0x1a0,
+        &[
+            [0xc1; 8], [0; 8], [0; 8], [0; 8], [0; 8], [0; 8], [0; 8], [0; 8],
+        ]
+        .concat(),
+    );
+    report
+}
+
+#[test]
+fn turin_has_another_layout() {
+    let platform = turin(&[0xc1; 8], TURIN_TCB, Some(4));
+    for version in [2, 3, 5] {
+        let claims = platform.check(&turin_report(version)).unwrap();
+        let tee_verify::Details::Snp(details) = claims.details else {
+            panic!("{claims:?}");
+        };
+        let expected = SnpTcb {
+            fmc: Some(4),
+            bootloader: 3,
+            tee: 1,
+            snp: 20,
+            microcode: 200,
+        };
+        assert_eq!(details.reported_tcb, expected);
+    }
+    // Read as Milan lays it out, nothing fits.
+    let mut milan = turin_report(3);
+    set(&mut milan, 0x188, &[0x19]);
+    assert_eq!(platform.check(&milan), Err(VerifyError::Chip));
+    let mut other = turin_report(3);
+    set(&mut other, 0x180, &[5]);
+    assert!(matches!(platform.check(&other), Err(VerifyError::Tcb(_))));
+    let mut chip = turin_report(3);
+    set(&mut chip, 0x1a8, &[1]);
+    assert_eq!(platform.check(&chip), Err(VerifyError::Chip));
+    let without = turin(&[0xc1; 8], TURIN_TCB, None);
+    assert!(matches!(
+        without.check(&turin_report(3)),
+        Err(VerifyError::Tcb(_))
+    ));
 }

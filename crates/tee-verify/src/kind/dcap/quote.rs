@@ -11,11 +11,10 @@ const VENDOR: [u8; 16] = [
 ];
 const ECDSA_P256: u16 = 2;
 const TDX: u32 = 0x81;
+/// Certification data: the platform's id, plain or encrypted, without a certificate.
+const PLATFORM_IDS: std::ops::RangeInclusive<u16> = 1..=3;
 const PCK_CHAIN: u16 = 5;
 const QE_REPORT: u16 = 6;
-
-/// The most zeros after a quote. TDX quoting services give buffers of fixed size.
-const MAX_PADDING: usize = 256;
 
 /// What is wrong with the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +42,8 @@ pub(super) struct Quote<'a> {
     pub(super) qe_report: &'a [u8],
     pub(super) qe_report_signature: &'a [u8],
     pub(super) qe_auth_data: &'a [u8],
-    /// PEM.
-    pub(super) pck_chain: &'a [u8],
+    /// PEM; `None` when the collateral must bring it.
+    pub(super) pck_chain: Option<&'a [u8]>,
 }
 
 struct Fields<'a>(&'a [u8]);
@@ -151,8 +150,8 @@ fn rest<'a>(
     let (signed, _) = quote.split_at_checked(quote.len().checked_sub(fields.0.len())?)?;
     let mut data = Fields(fields.sized()?);
     let padding = fields.0;
-    let padded =
-        kind == Kind::Tdx && padding.len() <= MAX_PADDING && padding.iter().all(|b| *b == 0);
+    // TDX quoting services give buffers of fixed size.
+    let padded = kind == Kind::Tdx && padding.iter().all(|b| *b == 0);
     if !padding.is_empty() && !padded {
         return None;
     }
@@ -168,9 +167,14 @@ fn rest<'a>(
     let (qe_report, qe_report_signature) = (data.take(ENCLAVE_REPORT)?, data.take(64)?);
     let length = usize::from(data.short()?);
     let qe_auth_data = data.take(length)?;
-    let has_chain = data.short()? == PCK_CHAIN;
-    let pck_chain = data.sized()?;
-    (has_chain && data.0.is_empty()).then_some(Quote {
+    let certification = data.short()?;
+    let content = data.sized()?;
+    let pck_chain = match certification {
+        PCK_CHAIN => Some(content),
+        id if PLATFORM_IDS.contains(&id) => None,
+        _ => return None,
+    };
+    data.0.is_empty().then_some(Quote {
         body: match kind {
             Kind::Tdx => Body::Domain(report),
             _ => Body::Enclave(report),
