@@ -58,6 +58,15 @@ async fn kubectl_validates_explains_and_merges() {
             explained.contains("GROUP:      apps") && explained.contains("VERSION:    v1"),
             "{explained}"
         );
+        let explained = k.ok(&["explain", "pod.spec"]).await;
+        let words = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in [
+            "DESCRIPTION: Specification of the desired behavior of the pod.",
+            "PodSpec is a description of a pod.",
+            "List of containers belonging to the pod. Containers cannot currently be added or removed.",
+        ] {
+            assert!(words.contains(text), "{text}: {explained}");
+        }
         let explained = k.ok(&["explain", "pods", "--recursive"]).await;
         assert!(explained.contains("hostNetwork\t<boolean>"), "{explained}");
 

@@ -1,10 +1,11 @@
 //! Types as JSON schemas.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Field, Shape, Type, TypeId, definition};
+use crate::{Descriptions, Field, Shape, Type, TypeId, definition};
 
 /// Which OpenAPI is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(super) struct Definitions {
     /// Of types that have many kinds only this group and version's (and core's `v1`) are told.
     group_version: Option<(String, String)>,
     pub(super) schemas: BTreeMap<String, Value>,
+    texts: Arc<Descriptions>,
 }
 
 impl Definitions {
@@ -41,6 +43,7 @@ impl Definitions {
             version,
             group_version,
             schemas: BTreeMap::new(),
+            texts: Descriptions::get(),
         }
     }
 
@@ -69,8 +72,16 @@ impl Definitions {
 
     fn schema(&self, ty: &'static Type, queue: &mut Vec<&'static Type>) -> Value {
         let mut out = Map::new();
+        if let Some(text) = self.texts.definition(ty.name) {
+            out.insert("description".to_owned(), text.into());
+        }
         match ty.scalar {
-            Some(shape) => return self.scalar(&shape),
+            Some(shape) => {
+                if let Value::Object(scalar) = self.scalar(&shape) {
+                    out.extend(scalar);
+                }
+                return Value::Object(out);
+            }
             None => out.insert("type".to_owned(), "object".into()),
         };
         let mut required = Vec::new();
@@ -79,7 +90,7 @@ impl Definitions {
             if field.has(Field::REQUIRED) {
                 required.push(field.name);
             }
-            properties.insert(field.name.to_owned(), self.property(field, queue));
+            properties.insert(field.name.to_owned(), self.property(ty, field, queue));
         }
         if !required.is_empty() {
             required.sort_unstable();
@@ -114,7 +125,12 @@ impl Definitions {
         }
     }
 
-    fn property(&self, field: &'static Field, queue: &mut Vec<&'static Type>) -> Value {
+    fn property(
+        &self,
+        ty: &'static Type,
+        field: &'static Field,
+        queue: &mut Vec<&'static Type>,
+    ) -> Value {
         let v3 = self.version == Version::V3;
         let mut schema = self.shape(&field.shape, queue);
         let is_reference = schema.as_object().is_some_and(|m| m.contains_key("$ref"));
@@ -124,6 +140,9 @@ impl Definitions {
         let Some(out) = schema.as_object_mut() else {
             return schema;
         };
+        if let Some(text) = self.texts.field(ty.name, field.name) {
+            out.insert("description".to_owned(), text.into());
+        }
         if v3 && let Some(default) = default(field) {
             out.insert("default".to_owned(), default);
         }

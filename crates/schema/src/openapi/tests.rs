@@ -49,7 +49,8 @@ fn served(group: &str, version: &str, kind: &str, plural: &str) -> Served {
     }
 }
 
-/// Sorted, `allOf` of one reference is that reference, required is a set.
+/// Sorted, `allOf` of one reference is that reference, required is a set, and without prose, which the reference has
+/// not. (A property may be named `description`: that is no text but a schema.)
 fn plain(v: &Value) -> Value {
     match v {
         Value::Object(map) => {
@@ -66,6 +67,7 @@ fn plain(v: &Value) -> Value {
                         items.sort_by_key(ToString::to_string);
                         out.insert(k.clone(), items.into());
                     }
+                    ("description", Value::String(_)) => {}
                     _ => {
                         out.insert(k.clone(), plain(v));
                     }
