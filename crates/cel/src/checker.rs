@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::ast::{Expr, FieldInit, Fold, Kind, Literal};
+use crate::cost::with_stack;
 use crate::decls::Overload;
 use crate::env::Env;
 use crate::program::Program;
@@ -66,6 +67,10 @@ impl Checker<'_> {
     }
 
     fn check(&mut self, expr: &mut Expr) -> Type {
+        with_stack(|| self.check_here(expr))
+    }
+
+    fn check_here(&mut self, expr: &mut Expr) -> Type {
         let offset = expr.offset;
         let found = match &mut expr.kind {
             Kind::Literal(literal) => literal_type(literal),

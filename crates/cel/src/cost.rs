@@ -23,7 +23,7 @@ pub const MATCH_CONDITIONS_BUDGET: u64 = PER_CALL_LIMIT / 4 * 10;
 const MAX_ALLOCATED: u64 = 32 * 1024 * 1024;
 
 /// Most steps of one evaluation that upstream's model counts as nothing: elements compared, patterns compiled.
-const MAX_WORK: u64 = 20_000_000;
+const MAX_WORK: u64 = 6_000_000;
 
 /// What is left for the evaluations of one request.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Meter {
 
     /// Adds to the cost.
     pub(crate) fn charge(&mut self, cost: u64) -> Result<(), EvalError> {
-        self.cost = self.cost.saturating_add(cost);
+        self.cost = self.cost.saturating_add(cost).min(PER_CALL_LIMIT + 1);
         if self.cost > PER_CALL_LIMIT { Err(EvalError::CostLimit) } else { Ok(()) }
     }
 
@@ -95,6 +95,11 @@ impl Meter {
         self.work = self.work.saturating_add(steps as u64);
         if self.work > MAX_WORK { Err(EvalError::CostLimit) } else { Ok(()) }
     }
+}
+
+/// Runs a recursive step on a stack that has room for it: expressions may nest deeper than a thread's stack allows.
+pub(crate) fn with_stack<R>(step: impl FnOnce() -> R) -> R {
+    stacker::maybe_grow(256 * 1024, 2 * 1024 * 1024, step)
 }
 
 /// A tenth of a size, rounded up: what walking over text costs.

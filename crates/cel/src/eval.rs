@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::ast::{ACCUMULATOR, Element, Entry, Expr, FieldInit, Fold, Kind};
-use crate::cost::Meter;
+use crate::cost::{Meter, with_stack};
 use crate::error::EvalError;
 use crate::functions;
 use crate::program::Activation;
@@ -44,6 +44,13 @@ impl<'v, 'a> Evaluator<'v, 'a> {
         match &expr.kind {
             Kind::Literal(literal) => Ok(Value::literal(literal)),
             Kind::Ident(name) => self.ident(name),
+            _ => with_stack(|| self.eval_parts(expr)),
+        }
+    }
+
+    fn eval_parts(&mut self, expr: &Expr) -> Evaluated<'a> {
+        match &expr.kind {
+            Kind::Literal(_) | Kind::Ident(_) => self.eval(expr),
             Kind::Select { operand, field, test } => self.select(operand, field, *test),
             Kind::Call { function, target, args } => self.call(function, target.as_deref(), args),
             Kind::List(elements) => self.list(elements),

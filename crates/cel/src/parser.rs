@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::ast::{Element, Entry, Expr, FieldInit, Kind, Literal};
+use crate::cost::with_stack;
 use crate::lexer::{Number, Spanned, Token, lex};
 use crate::macros;
 use crate::source::{CompileError, Issue};
@@ -178,7 +179,7 @@ impl Parser {
             return self.too_deep(self.offset());
         }
         self.nesting += 1;
-        let expr = self.ternary();
+        let expr = with_stack(|| self.ternary());
         self.nesting -= 1;
         expr
     }
