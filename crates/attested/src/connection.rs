@@ -8,15 +8,16 @@ use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use seal::wire::{
-    ATTESTATION, AttestationRequest, AttestationResponse, EXPORTER_LABEL, MAX_BODY, Refusal,
+    ATTESTATION, AttestationRequest, AttestationResponse, EXPORTER_LABEL, MAX_ATTESTATION, MAX_BODY,
+    Refusal,
     binding,
 };
 use seal::{Bytes32, ObjectId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tee_verify::{Claims, Collateral, Policy};
+use tee_verify::{Claims, Policy};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
@@ -46,6 +47,7 @@ pub struct Connection {
     challenge: Bytes32,
     channel: Bytes32,
     tls_key: [u8; 32],
+    certificate: CertificateDer<'static>,
 }
 
 impl Connection {
@@ -86,8 +88,9 @@ impl Connection {
         let certificate = session
             .peer_certificates()
             .and_then(<[_]>::first)
+            .cloned()
             .ok_or_else(|| AttestedError::Answer("it has no certificate".to_owned()))?;
-        let tls_key = pki::spki_sha256(certificate)
+        let tls_key = pki::spki_sha256(&certificate)
             .map_err(|_| AttestedError::Answer("its certificate is malformed".to_owned()))?;
         let mut channel = [0; 32];
         session
@@ -122,7 +125,7 @@ impl Connection {
         let channel = Bytes32(channel);
         let claims = tee_verify::verify(
             &answer.evidence,
-            &Collateral::default(),
+            &answer.collateral,
             &expected.policy,
             SystemTime::now(),
             &binding(&expected.cluster, &tls_key, &channel, &nonce),
@@ -138,6 +141,7 @@ impl Connection {
             challenge: answer.challenge,
             channel,
             tls_key,
+            certificate,
         })
     }
 
@@ -165,6 +169,12 @@ impl Connection {
         self.tls_key
     }
 
+    /// The certificate that the attested key was served with, DER. It is not verified against any authority.
+    #[must_use]
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
     /// Sends a JSON body and reads the JSON answer. The body is zeroed where this crate has it.
     ///
     /// # Errors
@@ -178,7 +188,7 @@ impl Connection {
         let bytes = Bytes::from_owner(body);
         tokio::time::timeout(
             DEADLINE,
-            exchange(&mut self.sender, &self.address, path, bytes),
+            exchange(&mut self.sender, &self.address, path, bytes, MAX_BODY),
         )
         .await
         .map_err(late)?
@@ -199,7 +209,8 @@ impl Unverified {
     ) -> Result<T, AttestedError> {
         let bytes =
             serde_json::to_vec(body).map_err(|e| AttestedError::Connection(e.to_string()))?;
-        exchange(&mut self.sender, &self.host, path, bytes.into()).await
+        let bytes = bytes.into();
+        exchange(&mut self.sender, &self.host, path, bytes, MAX_ATTESTATION).await
     }
 }
 
@@ -208,6 +219,7 @@ async fn exchange<T: DeserializeOwned>(
     host: &str,
     path: &str,
     body: Bytes,
+    most: usize,
 ) -> Result<T, AttestedError> {
     let request = Request::post(path)
         .header(HOST, host)
@@ -218,7 +230,7 @@ async fn exchange<T: DeserializeOwned>(
     sender.ready().await.map_err(broken)?;
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_BODY)
+    let body = Limited::new(response.into_body(), most)
         .collect()
         .await
         .map_err(|e| AttestedError::Connection(e.to_string()))?

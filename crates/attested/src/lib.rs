@@ -11,7 +11,9 @@
 
 mod connection;
 mod error;
+mod root;
 mod tls;
 
 pub use connection::{Connection, Expectation};
 pub use error::AttestedError;
+pub use root::{TeeRoot, TeeRootError};

@@ -100,6 +100,10 @@ codes! {
     ClockSkew = 400,
     /// The wallet's signature isn't one of the address over this login.
     LoginRejected = 403,
+    /// The evidence does not hold, or its measurement is not allowed.
+    EvidenceRejected = 403,
+    /// Not for this caller.
+    Forbidden = 403,
     /// The chain can't be read at the moment, so nothing is decided.
     ChainUnavailable = 503,
     /// The control plane isn't ready.
