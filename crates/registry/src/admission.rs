@@ -6,17 +6,22 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/interfaces.go
 
 mod access;
+mod certificates;
+mod claim_resize;
 pub(crate) mod conditions;
 mod default_tolerations;
+mod ingress_class;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
+mod owner_references;
 mod pod_security;
 mod priority;
 mod reinvocation;
 mod request_options;
 mod resource_quota;
 pub mod rules;
+mod runtime_class;
 mod service_account;
 mod storage_class;
 mod webhook;
@@ -32,15 +37,20 @@ use crate::registry::Registry;
 use crate::resource::Resource;
 
 pub use access::{AccessCheck, AccessRequest};
+pub use certificates::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
+pub use claim_resize::PersistentVolumeClaimResize;
 pub use default_tolerations::DefaultTolerationSeconds;
+pub use ingress_class::DefaultIngressClass;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
+pub use owner_references::OwnerReferencesPermissionEnforcement;
 pub use pod_security::PodSecurity;
 pub use priority::Priority;
 pub use reinvocation::Reinvocation;
 pub use request_options::RequestOptions;
 pub use resource_quota::ResourceQuota;
+pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
 pub use storage_class::DefaultStorageClass;
 pub use webhook::{MutatingAdmissionWebhook, ValidatingAdmissionWebhook};
@@ -58,6 +68,13 @@ pub fn default_chain() -> Chain {
         Arc::new(Priority),
         Arc::new(DefaultTolerationSeconds),
         Arc::new(DefaultStorageClass),
+        Arc::new(OwnerReferencesPermissionEnforcement),
+        Arc::new(PersistentVolumeClaimResize),
+        Arc::new(RuntimeClass),
+        Arc::new(CertificateApproval),
+        Arc::new(CertificateSigning),
+        Arc::new(CertificateSubjectRestriction),
+        Arc::new(DefaultIngressClass),
         Arc::new(MutatingAdmissionWebhook::default()),
         Arc::new(ValidatingAdmissionWebhook::default()),
         Arc::new(ResourceQuota::default()),

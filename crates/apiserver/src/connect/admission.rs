@@ -38,7 +38,7 @@ fn options(target: &Target, query: &Query, rest: &str) -> Value {
     let kind = target
         .resource
         .subresource(&target.subresource)
-        .map_or("", |s| s.kind);
+        .map_or("", |s| &*s.kind);
     let mut out = Map::new();
     out.insert("kind".into(), kind.into());
     out.insert("apiVersion".into(), "v1".into());

@@ -278,7 +278,7 @@ impl ResourceQuota {
             .collect();
         let mut account = self.account.lock();
         let snapshot = registry.store().snapshot();
-        for resource in registry.table().iter() {
+        for resource in registry.resources().iter() {
             let counted = resource.namespaced
                 && resource.served == Served::Registry
                 && resource.conversion.is_none()

@@ -42,7 +42,7 @@ fn kind(resource: &Resource, subresource: &str) -> Gvk {
             let (group, version) = sub
                 .group_version
                 .unwrap_or((resource.group.as_str(), resource.version.as_str()));
-            Gvk::new(group, version, sub.kind)
+            Gvk::new(group, version, &*sub.kind)
         }
         None => resource.gvk(),
     }
