@@ -19,6 +19,14 @@ impl std::fmt::Debug for Cipher {
 }
 
 impl Cipher {
+    /// A fresh key; `None` when there is no randomness.
+    #[must_use]
+    pub fn fresh_key() -> Option<Zeroizing<[u8; 32]>> {
+        let mut key = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(key.as_mut()).ok()?;
+        Some(key)
+    }
+
     /// With a key that nobody else has. The same key must come again after a restart.
     #[must_use]
     pub fn new(key: &Zeroizing<[u8; 32]>) -> Option<Self> {

@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Verify(commands::verify::VerifyArgs),
     /// Verify attestation evidence of any kind from a file
     Attest(commands::attest::AttestArgs),
+    /// Verify an audit log offline
+    Audit(commands::audit::AuditArgs),
     /// Measure a Kubernetes API server under load
     Bench(commands::bench::BenchArgs),
     /// What a pod's sandbox runs

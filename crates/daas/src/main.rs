@@ -50,6 +50,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Kubeconfig(args) => commands::kubeconfig::run(args).await,
         Command::Verify(args) => commands::verify::run(args, output).await,
         Command::Attest(args) => commands::attest::run(&args),
+        Command::Audit(args) => commands::audit::run(&args, output),
         Command::Bench(args) => commands::bench::run(args, output).await,
         Command::SampleServer(args) => commands::sample_server::run(args).await,
         Command::Pause => commands::pause::run(),

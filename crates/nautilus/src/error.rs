@@ -36,6 +36,9 @@ pub enum ServerError {
     /// The key of ServiceAccount tokens.
     #[error("the key of ServiceAccount tokens can't be used")]
     TokenKey(#[from] apiserver::authn::service_account::KeyError),
+    /// The audit log.
+    #[error("requests can't be audited")]
+    Audit(#[from] crate::audit::AuditError),
     /// The store takes no more writes.
     #[error("the sealed state can't be written any more")]
     Store(#[source] store::WriteError),

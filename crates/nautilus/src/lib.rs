@@ -4,6 +4,7 @@
 //! This crate wires; what a part does is in the part's crate. [`run`] is the whole of it.
 
 mod addresses;
+mod audit;
 mod config;
 mod error;
 mod identity;
@@ -16,6 +17,7 @@ mod storage;
 mod tunnels;
 mod vault;
 
+pub use audit::AuditError;
 pub use config::{Config, InvalidConfig, TeeChoice};
 pub use error::ServerError;
 pub use identity::IdentityError;

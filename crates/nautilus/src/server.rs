@@ -117,6 +117,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         ready,
     } = parts;
     let vault = Vault::new(store.clone());
+    let audit_vault = vault.clone();
     let identity = Arc::new(Identity::load(&vault, SystemTime::now()).await?);
     let registry = Registry::new(
         store,
@@ -159,6 +160,8 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         stop.clone(),
     ));
     let mut metrics = crate::metrics::of_tee(&*tee);
+    let (audit, audit_log) = crate::audit::open(&config, &audit_vault, &mut metrics).await?;
+    tasks.spawn(crate::audit::keep_head(audit_log, audit_vault, stop.clone()));
     let join = JoinService::new(JoinParts {
         cluster: ObjectId(cluster.into_inner()),
         tee: tee.clone(),
@@ -184,6 +187,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
             tunnels,
         }))
         .service_account_tokens(Arc::new(tokens))
+        .audit(audit)
         .exporter(seal::wire::EXPORTER_LABEL)
         .check(FnCheck::new("stake-view", {
             let view = view.clone();
