@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
 use machinery::Status;
 use registry::{Registry, Resource};
-use schema::openapi::{Served, ServedSubresource, fingerprint, v2, v3, v3_index};
+use schema::openapi::{Served, ServedSubresource, fingerprint, v2, v2_protobuf, v3, v3_index};
 
 use crate::chain::{ApiRequest, Handler};
 use crate::negotiation::clauses;
@@ -22,7 +22,16 @@ pub(crate) struct OpenApi {
     versions: BTreeMap<String, Version>,
     index: OnceLock<Document>,
     v2: OnceLock<Document>,
+    v2_protobuf: OnceLock<Document>,
 }
+
+/// What kubectl asks for v2 as, its newer name, and what the answer is called.
+// upstream: kube-openapi/pkg/handler/handler.go#subTypeProtobuf
+const PROTOBUF: [&str; 2] = [
+    "com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+const PROTOBUF_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 struct Version {
     group: String,
@@ -74,6 +83,7 @@ impl OpenApi {
             versions,
             index: OnceLock::new(),
             v2: OnceLock::new(),
+            v2_protobuf: OnceLock::new(),
         }
     }
 
@@ -97,6 +107,8 @@ impl OpenApi {
     fn index(&self) -> Document {
         self.index
             .get_or_init(|| {
+                // Unpacked once for all documents.
+                let _texts = schema::Descriptions::get();
                 let hashes: Vec<(&str, String)> = self
                     .versions
                     .iter()
@@ -109,6 +121,12 @@ impl OpenApi {
                     .collect();
                 Document::new(v3_index(hashes.iter().map(|(p, h)| (*p, h.as_str()))))
             })
+            .clone()
+    }
+
+    fn v2_protobuf(&self) -> Document {
+        self.v2_protobuf
+            .get_or_init(|| Document::new(v2_protobuf(&self.resources)))
             .clone()
     }
 
@@ -155,16 +173,19 @@ pub(crate) async fn serve(handler: &Arc<Handler>, path: &str, request: &ApiReque
         .get(ACCEPT)
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
-    let json = accept.trim().is_empty()
-        || clauses(accept).iter().any(|c| {
-            matches!(
-                (c.kind, c.subtype),
-                ("application", "json" | "*") | ("*", "*")
-            )
-        });
-    if !json {
+    let is_v2 = path == "/openapi/v2";
+    // The first clause that can be served. upstream: handler.go#HandleOpenAPIVersionedService
+    let protobuf = clauses(accept)
+        .iter()
+        .find_map(|c| match (c.kind, c.subtype) {
+            ("application", "json" | "*") | ("*", "*") => Some(false),
+            ("application", subtype) if is_v2 && PROTOBUF.contains(&subtype) => Some(true),
+            _ => None,
+        })
+        .or(accept.trim().is_empty().then_some(false));
+    let Some(protobuf) = protobuf else {
         return respond::status(&Status::not_acceptable(&["application/json"]));
-    }
+    };
     let below = path
         .strip_prefix("/openapi/v3")
         .map(|p| p.trim_start_matches('/').to_owned());
@@ -173,6 +194,7 @@ pub(crate) async fn serve(handler: &Arc<Handler>, path: &str, request: &ApiReque
     let made = tokio::task::spawn_blocking(move || {
         let openapi = &shared.openapi;
         match below.as_deref() {
+            None if protobuf => Some(openapi.v2_protobuf()),
             None => Some(openapi.v2()),
             Some("") => Some(openapi.index()),
             Some(below) => openapi.versions.get(below).map(|v| openapi.version(v)),
@@ -204,6 +226,11 @@ pub(crate) async fn serve(handler: &Arc<Handler>, path: &str, request: &ApiReque
                 Some(zipped) => zipped,
                 None => respond::reply(code, respond::JSON, bytes),
             };
+            if protobuf {
+                reply
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF_TYPE));
+            }
             if hash.is_some() {
                 reply
                     .headers_mut()

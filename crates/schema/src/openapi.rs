@@ -5,6 +5,7 @@
 // upstream: k8s.io/kube-openapi, apiserver/pkg/endpoints/installer.go
 
 mod definitions;
+mod gnostic;
 mod operations;
 mod parameters;
 mod served;
@@ -14,7 +15,7 @@ mod v2;
 mod v3;
 
 pub use served::{Served, ServedSubresource};
-pub use v2::v2;
+pub use v2::{v2, v2_protobuf};
 pub use v3::{v3, v3_index};
 
 /// A short hash of a document, for ETags and the index (FNV-1a of 128 bits, in hexadecimal).

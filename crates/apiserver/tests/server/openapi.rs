@@ -67,6 +67,15 @@ async fn kubectl_validates_explains_and_merges() {
         ] {
             assert!(words.contains(text), "{text}: {explained}");
         }
+        // The older printer reads v2, as protobuf.
+        let explained = k
+            .ok(&["explain", "pods.spec.containers", "--output=plaintext-openapiv2"])
+            .await;
+        assert!(
+            explained.contains("imagePullPolicy\t<string>")
+                && explained.contains("A single application container"),
+            "{explained}"
+        );
         let explained = k.ok(&["explain", "pods", "--recursive"]).await;
         assert!(explained.contains("hostNetwork\t<boolean>"), "{explained}");
 

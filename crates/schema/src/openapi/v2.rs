@@ -1,13 +1,22 @@
 //! OpenAPI v2.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::definitions::{Definitions, Version};
 use super::served::Served;
-use super::{operations, v3};
+use super::{gnostic, operations, v3};
 
 /// The one document of all that is served, as JSON. Custom resources are left to v3.
 pub fn v2(resources: &[Served]) -> Vec<u8> {
+    serde_json::to_vec(&document(resources)).unwrap_or_default()
+}
+
+/// The same as gnostic's protobuf message `openapi.v2.Document`.
+pub fn v2_protobuf(resources: &[Served]) -> Vec<u8> {
+    gnostic::document(&document(resources))
+}
+
+fn document(resources: &[Served]) -> Value {
     let mut definitions = Definitions::new(Version::V2, None);
     let mut paths = Map::new();
     for served in resources.iter().filter(|r| r.schema.is_none()) {
@@ -15,15 +24,14 @@ pub fn v2(resources: &[Served]) -> Vec<u8> {
         operations::paths(Version::V2, served, &mut paths);
     }
     paths.sort_keys();
-    let document = json!({
+    json!({
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": "v1.36.0"},
         "paths": paths,
         "definitions": definitions.into_value(),
         "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
         "security": [{"BearerToken": []}],
-    });
-    serde_json::to_vec(&document).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]
