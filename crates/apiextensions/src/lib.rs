@@ -10,6 +10,8 @@
 //! - [`rules`] evaluates `x-kubernetes-validations` over an object tree by an engine that the caller gives.
 // upstream: k8s.io/apiextensions-apiserver
 
+#![allow(clippy::result_large_err)] // Validation errors are not the hot path.
+
 pub mod columns;
 pub mod conditions;
 pub mod conversion;

@@ -4,11 +4,15 @@
 //! budget, and words the errors.
 // upstream: apiextensions-apiserver/pkg/apiserver/schema/cel/validation.go
 
+mod engine;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use machinery::field::{Error, ErrorList, Path};
 use serde_json::Value;
+
+pub use engine::Cel;
 
 use crate::field_path;
 use crate::schema::{Rule, Schema};
@@ -65,8 +69,11 @@ pub trait Program: Send + Sync {
     /// Evaluates its messageExpression; `None` when it has none.
     fn message(&self, this: &Value, old: OldSelf<'_>) -> Option<(Outcome, u64)>;
 
-    /// What one evaluation may cost at most: of the rule, and of its messageExpression.
-    fn max_costs(&self) -> (u64, u64);
+    /// What one evaluation may cost at most, as estimated: of the rule, and of its messageExpression. 0 where there is no
+    /// estimate; the limits of evaluation hold all the same.
+    fn max_costs(&self) -> (u64, u64) {
+        (0, 0)
+    }
 
     /// How often the rule is evaluated at most in one object, when the schema above it bounds that.
     fn max_cardinality(&self) -> u64 {
@@ -76,14 +83,14 @@ pub trait Program: Send + Sync {
 
 /// Compiles rules against a schema's types.
 pub trait Engine: Send + Sync {
-    /// Compiles a rule at a schema. `is_root`: the schema is a resource's, so that `self` has `apiVersion`, `kind` and
-    /// the name in `metadata`.
+    /// Compiles rules at a schema. `is_root`: the schema is a resource's, so that `self` has `apiVersion`, `kind` and
+    /// the name in `metadata`. As many results as rules.
     fn compile(
         &self,
         schema: &Schema,
         is_root: bool,
-        rule: &Rule,
-    ) -> Result<Box<dyn Program>, CompileError>;
+        rules: &[Rule],
+    ) -> Vec<Result<Box<dyn Program>, CompileError>>;
 }
 
 /// The rules of a schema and of those below it.
@@ -96,10 +103,13 @@ impl std::fmt::Debug for Rules {
     }
 }
 
+/// A rule, the field that it is about, and its program.
+type Compiled = (Rule, Option<String>, Result<Box<dyn Program>, CompileError>);
+
 struct Node {
     kind: String,
     schema: Schema,
-    rules: Vec<(Rule, Option<String>, Result<Box<dyn Program>, CompileError>)>,
+    rules: Vec<Compiled>,
     items: Option<Box<Node>>,
     values: Option<Box<Node>>,
     properties: BTreeMap<String, Node>,
@@ -138,16 +148,22 @@ fn node(engine: &dyn Engine, schema: &Schema, is_root: bool) -> Option<Node> {
     if !schema.has_rules() {
         return None;
     }
-    let rules = schema
+    let wanted: Vec<Rule> = schema
         .validations
         .iter()
         .filter(|rule| !rule.rule.trim().is_empty())
-        .map(|rule| {
+        .cloned()
+        .collect();
+    let programs = engine.compile(schema, is_root, &wanted);
+    let rules = wanted
+        .into_iter()
+        .zip(programs)
+        .map(|(rule, program)| {
             let at = field_path::resolve(&rule.field_path, schema, true)
                 .ok()
                 .filter(|_| !rule.field_path.is_empty())
                 .map(|(path, _)| path.to_string());
-            (rule.clone(), at, engine.compile(schema, is_root, rule))
+            (rule, at, program)
         })
         .collect();
     let below = |s: &Schema| node(engine, s, s.embedded_resource);

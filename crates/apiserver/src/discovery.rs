@@ -1,13 +1,15 @@
-//! Which resources there are: aggregated (v2) and legacy discovery, built once from the registry's table.
+//! Which resources there are: aggregated (v2) and legacy discovery, built anew when a definition has changed.
 // upstream: apiserver/pkg/endpoints/discovery
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{Response, StatusCode};
 use machinery::Status;
-use registry::{Registry, Resource, Subresource, Verb};
+use registry::{Registry, Resource, Resources, Subresource, Verb};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -18,8 +20,16 @@ use crate::respond::{self, Reply};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// All discovery documents by path.
+/// All discovery documents, as of what is served.
 pub(crate) struct Discovery {
+    advertise: String,
+    made: ArcSwap<Documents>,
+}
+
+/// All documents by path.
+struct Documents {
+    /// What they tell.
+    resources: Arc<Resources>,
     documents: HashMap<String, Document>,
 }
 
@@ -30,8 +40,29 @@ struct Document {
 
 impl Discovery {
     pub(crate) fn new(registry: &Registry, advertise: &str) -> Self {
-        let table = registry.table();
-        let groups = table.groups();
+        let made = Documents::new(registry.resources(), advertise);
+        Self {
+            advertise: advertise.to_owned(),
+            made: ArcSwap::from_pointee(made),
+        }
+    }
+
+    /// The documents of what is served now.
+    fn current(&self, registry: &Registry) -> Arc<Documents> {
+        let resources = registry.resources();
+        let made = self.made.load_full();
+        if made.resources.fingerprint() == resources.fingerprint() {
+            return made;
+        }
+        let made = Arc::new(Documents::new(resources, &self.advertise));
+        self.made.store(Arc::clone(&made));
+        made
+    }
+}
+
+impl Documents {
+    fn new(resources: Arc<Resources>, advertise: &str) -> Self {
+        let groups = resources.groups();
         let mut documents = HashMap::new();
         let mut add = |path: String, legacy: &Value, aggregated: Option<Value>| {
             let aggregated = aggregated.map(|document| {
@@ -53,10 +84,10 @@ impl Discovery {
         let mut core = Vec::new();
         let mut named = Vec::new();
         let mut group_list = Vec::new();
-        for (group, versions) in &groups {
+        for (group, versions) in groups {
             let of = |version: &String| {
-                let mut rows: Vec<&Resource> = table
-                    .iter()
+                let mut rows: Vec<&Resource> = resources
+                    .told()
                     .filter(|r| r.group == *group && r.version == *version)
                     .map(AsRef::as_ref)
                     .collect();
@@ -113,17 +144,27 @@ impl Discovery {
             &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": group_list}),
             Some(list(named)),
         );
-        Self { documents }
+        Self {
+            resources,
+            documents,
+        }
     }
+}
 
+impl Discovery {
     /// Answers a discovery path, `None` for others.
     pub(crate) fn serve(
         &self,
-        _handler: &Handler,
+        handler: &Handler,
         path: &str,
         headers: &HeaderMap,
     ) -> Option<Reply> {
-        let document = self.documents.get(path)?;
+        // Other paths aren't worth a look at what is served.
+        if !path.starts_with("/api") {
+            return None;
+        }
+        let current = self.current(&handler.registry);
+        let document = current.documents.get(path)?;
         let accept = headers
             .get(ACCEPT)
             .and_then(|v| v.to_str().ok())
@@ -204,6 +245,11 @@ fn verbs(verbs: &[Verb]) -> Vec<&'static str> {
     names
 }
 
+fn told_verbs(row: &Resource) -> &[Verb] {
+    let custom = row.custom.as_ref().and_then(|c| c.told_verbs());
+    custom.unwrap_or(&row.verbs)
+}
+
 fn subresources(row: &Resource) -> Vec<&Subresource> {
     let mut all: Vec<&Subresource> = row.subresources.iter().collect();
     all.sort_by(|a, b| a.name.cmp(b.name));
@@ -215,7 +261,12 @@ fn aggregated_resource(row: &Resource) -> Value {
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut out = Map::new();
     out.insert("resource".into(), json!(row.plural));
-    out.insert("responseKind".into(), kind("", "", &row.kind));
+    // Built-in kinds leave out what is the version's; those of definitions don't.
+    let own = match row.custom {
+        Some(_) => (row.group.as_str(), row.version.as_str()),
+        None => ("", ""),
+    };
+    out.insert("responseKind".into(), kind(own.0, own.1, &row.kind));
     out.insert(
         "scope".into(),
         json!(if row.namespaced {
@@ -225,7 +276,7 @@ fn aggregated_resource(row: &Resource) -> Value {
         }),
     );
     out.insert("singularResource".into(), json!(row.singular));
-    out.insert("verbs".into(), json!(verbs(&row.verbs)));
+    out.insert("verbs".into(), json!(verbs(told_verbs(row))));
     if !row.short_names.is_empty() {
         out.insert("shortNames".into(), json!(row.short_names));
     }
@@ -235,8 +286,8 @@ fn aggregated_resource(row: &Resource) -> Value {
     let subresources: Vec<Value> = subresources(row)
         .into_iter()
         .map(|s| {
-            let (group, version) = s.group_version.unwrap_or_default();
-            json!({"subresource": s.name, "responseKind": kind(group, version, s.kind), "verbs": verbs(s.verbs)})
+            let (group, version) = s.group_version.unwrap_or(own);
+            json!({"subresource": s.name, "responseKind": kind(group, version, &s.kind), "verbs": verbs(s.verbs)})
         })
         .collect();
     if !subresources.is_empty() {
@@ -254,7 +305,7 @@ fn legacy_resources(rows: &[&Resource]) -> Vec<Value> {
         entry.insert("singularName".into(), json!(row.singular));
         entry.insert("namespaced".into(), json!(row.namespaced));
         entry.insert("kind".into(), json!(row.kind));
-        entry.insert("verbs".into(), json!(verbs(&row.verbs)));
+        entry.insert("verbs".into(), json!(verbs(told_verbs(row))));
         if !row.short_names.is_empty() {
             entry.insert("shortNames".into(), json!(row.short_names));
         }

@@ -72,16 +72,14 @@ async fn other(request: ApiRequest) -> Reply {
 async fn resource_request(request: ApiRequest) -> Reply {
     let handler = request.handler.clone();
     let info = &request.info;
-    let table = handler.registry.table();
     if request.request.uri().path().starts_with("//") {
         return respond::page_not_found();
     }
-    let Some(row) = table
-        .find(&info.group, &info.version, &info.resource)
-        .cloned()
-    else {
-        let known = table
-            .iter()
+    let registry = &handler.registry;
+    let Some(row) = registry.find(&info.group, &info.version, &info.resource) else {
+        let known = registry
+            .resources()
+            .told()
             .any(|r| r.group == info.group && r.version == info.version);
         return if known {
             respond::status(&Status::unknown_resource())

@@ -21,7 +21,7 @@ pub(crate) fn decode(
 ) -> Result<Value, Status> {
     let row = &target.resource;
     let subresource = row.subresource(&target.subresource);
-    let kind = subresource.map_or(row.kind.as_str(), |s| s.kind);
+    let kind = subresource.map_or(row.kind.as_str(), |s| s.kind.as_ref());
     let (group, version) = subresource
         .and_then(|s| s.group_version)
         .unwrap_or((row.group.as_str(), row.version.as_str()));

@@ -149,7 +149,7 @@ fn served(row: &Arc<Resource>) -> Served {
                 name: s.name.to_owned(),
                 group: group.to_owned(),
                 version: version.to_owned(),
-                kind: s.kind.to_owned(),
+                kind: s.kind.as_ref().to_owned(),
                 verbs: s.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
             }
         })

@@ -49,7 +49,7 @@ pub(crate) fn root(handler: &Handler) -> Reply {
     .map(|s| (*s).to_owned())
     .collect();
     paths.extend(handler.health.paths());
-    for (group, versions) in handler.registry.table().groups() {
+    for (group, versions) in handler.registry.resources().groups() {
         if group.is_empty() {
             paths.extend(versions.iter().map(|v| format!("/api/{v}")));
         } else {

@@ -20,7 +20,7 @@ use crate::respond::{self, Handled};
 pub(crate) async fn serve(request: ApiRequest, target: Target, verb: Verb) -> Handled {
     let row = target.resource.clone();
     if let Some(text) = &row.warning {
-        request.context.warn(text);
+        request.context.warn(text.as_ref());
     }
     if matches!(
         target.subresource.as_str(),

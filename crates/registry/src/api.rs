@@ -93,13 +93,12 @@ impl Registry {
         user: UserInfo,
     ) -> Result<Api<T>, Status> {
         let resource = self
-            .table()
             .find(group, version, plural)
             .ok_or_else(Status::unknown_resource)?;
         Ok(Api {
             registry: self.clone(),
             user,
-            resource: Arc::clone(resource),
+            resource,
             of: PhantomData,
         })
     }

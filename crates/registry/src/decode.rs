@@ -7,6 +7,7 @@ use machinery::{GroupKind, GroupVersion, Gvk, ObjectExt, Status, typed};
 use serde_json::{Map, Value};
 
 use crate::context::RequestContext;
+use crate::custom::Custom;
 use crate::options::{FieldValidation, Patch};
 use crate::resource::Resource;
 
@@ -27,6 +28,9 @@ pub(crate) fn decode(
     validation: FieldValidation,
     source: Source,
 ) -> Result<Value, Status> {
+    if let Some(custom) = &resource.custom {
+        return decode_custom(context, resource, custom, body, validation, source);
+    }
     decode_as(context, &resource.gvk(), body, validation, source)
 }
 
@@ -56,8 +60,39 @@ pub(crate) fn decode_as(
         return Ok(object);
     };
     let shown = (source == Source::Patched).then(|| object.clone());
-    let refuse = |why: String| match &shown {
-        None => cannot_be_handled(&gvk.version, &gvk.kind, &gvk.kind, &why),
+    let refuse = |why: String| refused(gvk, shown.as_ref(), &why);
+    let decoded = typed::decode(ty, object).map_err(|e| refuse(e.to_string()))?;
+    tell_unknown(context, validation, &decoded.unknown).map_err(refuse)?;
+    Ok(decoded.value)
+}
+
+/// What is told of fields that nobody knows: nothing, warnings, or an error.
+fn tell_unknown(
+    context: &RequestContext,
+    validation: FieldValidation,
+    unknown: &[String],
+) -> Result<(), String> {
+    let duplicate = context.take_duplicate_fields();
+    match validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => {
+            for warning in typed::warnings(&duplicate, unknown) {
+                context.warn(warning);
+            }
+        }
+        FieldValidation::Strict => {
+            if !duplicate.is_empty() || !unknown.is_empty() {
+                return Err(typed::strict_error(&duplicate, unknown));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error about a body, or about what a patch made.
+fn refused(gvk: &Gvk, patched: Option<&Value>, why: &str) -> Status {
+    match patched {
+        None => cannot_be_handled(&gvk.version, &gvk.kind, &gvk.kind, why),
         Some(patched) => {
             let errors = ErrorList::from(vec![Error::invalid(
                 &Path::new("patch"),
@@ -66,23 +101,55 @@ pub(crate) fn decode_as(
             )]);
             Status::invalid(&GroupKind::default(), "", &errors)
         }
-    };
-    let decoded = typed::decode(ty, object).map_err(|e| refuse(e.to_string()))?;
-    let duplicate = context.take_duplicate_fields();
-    match validation {
-        FieldValidation::Ignore => {}
-        FieldValidation::Warn => {
-            for warning in typed::warnings(&duplicate, &decoded.unknown) {
-                context.warn(warning);
-            }
+    }
+}
+
+/// The same for a custom resource, by its definition's schema.
+///
+/// upstream: customresource_handler.go#schemaCoercingDecoder, endpoints/handlers/create.go
+fn decode_custom(
+    context: &RequestContext,
+    resource: &Resource,
+    custom: &Custom,
+    body: Value,
+    validation: FieldValidation,
+    source: Source,
+) -> Result<Value, Status> {
+    let gvk = resource.gvk();
+    let patched = (source == Source::Patched).then(|| body.clone());
+    let refuse = |why: String| refused(&gvk, patched.as_ref(), &why);
+    let mut object = match body {
+        Value::Object(map) => Value::Object(map),
+        other => {
+            return Err(refuse(format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct",
+                if other.is_array() { "array" } else { "value" }
+            )));
         }
-        FieldValidation::Strict => {
-            if !duplicate.is_empty() || !decoded.unknown.is_empty() {
-                return Err(refuse(typed::strict_error(&duplicate, &decoded.unknown)));
-            }
+    };
+    for (name, shown) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
+        if object
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .is_empty()
+        {
+            return Err(refuse(format!("Object '{shown}' is missing in '{object}'")));
         }
     }
-    Ok(decoded.value)
+    let given = object.api_version();
+    if given != custom.api_version() && source == Source::Body {
+        return Err(Status::bad_request(format!(
+            "the API version in the data ({given}) does not match the expected API version ({})",
+            custom.api_version()
+        )));
+    }
+    let unknown = custom
+        .version()
+        .decode(&mut object)
+        .map_err(|problem| refuse(problem.to_string()))?;
+    tell_unknown(context, validation, &unknown).map_err(refuse)?;
+    Ok(object)
 }
 
 /// Adds what upstream's encoding of the stored kind always has, be it empty.

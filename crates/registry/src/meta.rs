@@ -22,15 +22,19 @@ pub(crate) fn validate(object: &Value, resource: &Resource) -> ErrorList {
         resource.strategy.name_check(),
         &path,
     );
-    errors.extend(validate_finalizers(object, &path));
+    if resource.custom.is_none() {
+        errors.extend(validate_finalizers(object, &path));
+    }
     errors
 }
 
 /// Validates the metadata of a changed object.
-pub(crate) fn validate_update(object: &Value, old: &Value, _resource: &Resource) -> ErrorList {
+pub(crate) fn validate_update(object: &Value, old: &Value, resource: &Resource) -> ErrorList {
     let path = Path::new("metadata");
     let mut errors = validate_object_meta_update(object, old, &path);
-    errors.extend(validate_finalizers(object, &path));
+    if resource.custom.is_none() {
+        errors.extend(validate_finalizers(object, &path));
+    }
     errors
 }
 

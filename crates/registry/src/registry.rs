@@ -8,6 +8,7 @@ use store::Store;
 
 use crate::admission::{AccessCheck, AccessRequest, Chain, Operation, RequestOptions};
 use crate::context::RequestContext;
+use crate::custom::{ConversionWebhooks, Resources};
 use crate::object::{Answer, Object, ObjectList};
 use crate::options::{
     CreateOptions, DeleteOptions, GetOptions, ListOptions, Patch, PatchOptions, UpdateOptions,
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) options: RegistryOptions,
     pub(crate) services: crate::allocate::Services,
     pub(crate) by_node: Arc<crate::index::Index>,
+    pub(crate) custom: crate::custom::Live,
+    pub(crate) conversions: OnceLock<Arc<dyn ConversionWebhooks>>,
     pub(crate) access: OnceLock<Weak<dyn AccessCheck>>,
 }
 
@@ -76,6 +79,8 @@ impl Registry {
                 options,
                 services,
                 by_node: Arc::default(),
+                custom: crate::custom::Live::default(),
+                conversions: OnceLock::new(),
                 access: OnceLock::new(),
             }),
         }
@@ -109,12 +114,33 @@ impl Registry {
         &self.inner.store
     }
 
-    /// The resources served.
+    /// The built-in resources.
     pub fn table(&self) -> &Table {
         &self.inner.table
     }
 
-    /// A target of a built-in resource, for use in process; `None` when there is no such resource.
+    /// All resources as of now: the built-in ones and those of CustomResourceDefinitions.
+    pub fn resources(&self) -> Arc<Resources> {
+        let snapshot = self.inner.store.snapshot();
+        self.inner.custom.all(&self.inner.table, &snapshot)
+    }
+
+    /// The row of a group, version and plural, built in or of a CustomResourceDefinition as of now.
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        if let Some(row) = self.inner.table.find(group, version, plural) {
+            return Some(Arc::clone(row));
+        }
+        let snapshot = self.inner.store.snapshot();
+        self.inner.custom.find(&snapshot, group, version, plural)
+    }
+
+    /// Has conversion webhooks asked by this client; without it, objects that only a webhook converts can't be shown in
+    /// another version than they are stored in. Only the first call counts.
+    pub fn set_conversion_webhooks(&self, client: Arc<dyn ConversionWebhooks>) {
+        let _ = self.inner.conversions.set(client);
+    }
+
+    /// A target of a resource, for use in process; `None` when there is no such resource.
     pub fn target(
         &self,
         group: &str,
@@ -123,10 +149,8 @@ impl Registry {
         namespace: Option<&str>,
         name: &str,
     ) -> Option<Target> {
-        self.inner
-            .table
-            .find(group, version, plural)
-            .map(|r| Target::object(r, namespace, name))
+        self.find(group, version, plural)
+            .map(|r| Target::object(&r, namespace, name))
     }
 
     /// The newest stored record of a key of a resource, without a request's ceremony.

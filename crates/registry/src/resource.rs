@@ -1,11 +1,13 @@
-//! What a resource is: one row of the table, built in or (later) from a CustomResourceDefinition.
+//! What a resource is: one row of the table, built in or from a CustomResourceDefinition.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use machinery::{GroupKind, GroupResource, GroupVersion, Gvk};
 
 use crate::convert::Conversion;
+use crate::custom::Custom;
 use crate::strategy::Strategy;
 
 /// A verb of the Kubernetes API, as discovery and RBAC name it.
@@ -66,7 +68,7 @@ pub struct Subresource {
     /// Name in the path, for example `status`.
     pub name: &'static str,
     /// Kind of the body; group and version too when they differ from the parent's.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Group and version of the body when they are not the parent's (`Scale`, `Eviction`, `TokenRequest`).
     pub group_version: Option<(&'static str, &'static str)>,
     /// Verbs it answers.
@@ -81,9 +83,9 @@ pub struct Subresource {
 #[derive(Clone, Debug)]
 pub struct SelectableField {
     /// The label in the selector, for example `spec.nodeName`.
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// Where the value is in the object: a dotted path, or empty for a computed one.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// The value's text when the path is absent (`false` for booleans, empty otherwise).
     pub default: &'static str,
 }
@@ -125,7 +127,9 @@ pub struct Resource {
     /// Defaulting, validation and preparation.
     pub strategy: Arc<dyn Strategy>,
     /// A deprecation warning that each request is answered with.
-    pub warning: Option<&'static str>,
+    pub warning: Option<Cow<'static, str>>,
+    /// What the definition says, for a custom resource.
+    pub custom: Option<Custom>,
 }
 
 impl Resource {
@@ -155,6 +159,9 @@ impl Resource {
 
     /// Kind of a list of them.
     pub fn list_kind(&self) -> String {
+        if let Some(custom) = &self.custom {
+            return custom.list_kind().to_owned();
+        }
         format!("{}List", self.kind)
     }
 

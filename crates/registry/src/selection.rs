@@ -112,9 +112,15 @@ impl Filter {
         }
         let (namespace, name) = self.split(key);
         let fields = self.fields.iter().all(|r| {
+            let custom;
             let value: &str = match r.what {
                 What::Name => name,
                 What::Namespace => namespace,
+                What::Field(index) if self.resource.custom.is_some() => {
+                    let path = self.resource.fields.get(index).map_or("", |f| &f.path);
+                    custom = crate::value::path_text(&stored.value(), path).unwrap_or_default();
+                    &custom
+                }
                 What::Field(index) => stored
                     .selection(&self.resource)
                     .fields

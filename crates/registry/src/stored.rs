@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -32,14 +33,17 @@ impl Selection {
             .flatten()
             .map(|(k, v)| (k.as_str().into(), v.as_str().unwrap_or_default().into()))
             .collect();
+        // What a definition selects by changes with it: that is looked up when asked for.
+        let fixed = resource.custom.is_none();
         let fields = resource
             .fields
             .iter()
+            .filter(|_| fixed)
             .map(|field| {
                 let text = if field.path.is_empty() {
-                    resource.strategy.field_value(object, field.label)
+                    resource.strategy.field_value(object, &field.label)
                 } else {
-                    path_text(object, field.path).unwrap_or_else(|| field.default.to_owned())
+                    path_text(object, &field.path).unwrap_or_else(|| field.default.to_owned())
                 };
                 text.into_boxed_str()
             })
@@ -60,6 +64,8 @@ pub struct Stored {
     json: Bytes,
     version: Range<u32>,
     selection: OnceLock<Selection>,
+    /// The compiled schema by which the bytes are as they would be written now; 0: none.
+    shape: AtomicU64,
 }
 
 impl fmt::Debug for Stored {
@@ -120,7 +126,18 @@ impl Stored {
             json: json.into(),
             version: start..start.saturating_add(length),
             selection,
+            shape: AtomicU64::new(0),
         }
+    }
+
+    /// Whether the bytes are known to be as a compiled schema has them.
+    pub(crate) fn has_shape(&self, id: u64) -> bool {
+        self.shape.load(Ordering::Relaxed) == id
+    }
+
+    /// Notes that they are.
+    pub(crate) fn set_shape(&self, id: u64) {
+        self.shape.store(id, Ordering::Relaxed);
     }
 
     /// What selection needs; parsed on first use for records that came from the log.
@@ -152,6 +169,7 @@ impl Record for Stored {
             version: range(start)?..range(start + digits)?,
             json: bytes,
             selection: OnceLock::new(),
+            shape: AtomicU64::new(0),
         };
         Ok(if stored.revision() == revision {
             stored
@@ -174,6 +192,7 @@ pub(crate) struct Draft {
     head: Vec<u8>,
     tail: Vec<u8>,
     selection: Selection,
+    shape: u64,
 }
 
 impl Draft {
@@ -214,7 +233,14 @@ impl Draft {
             head,
             tail,
             selection: Selection::of(resource, object),
+            shape: 0,
         }
+    }
+
+    /// The same, known to be as a compiled schema has it.
+    pub(crate) fn with_shape(mut self, id: u64) -> Self {
+        self.shape = id;
+        self
     }
 
     /// The value of a selectable field by its position.
@@ -224,12 +250,14 @@ impl Draft {
 
     /// The record of a revision.
     pub(crate) fn commit(self, revision: Revision) -> Arc<Stored> {
-        Arc::new(Stored::splice(
+        let stored = Stored::splice(
             &self.head,
             revision,
             &self.tail,
             OnceLock::from(self.selection),
-        ))
+        );
+        stored.set_shape(self.shape);
+        Arc::new(stored)
     }
 
     /// Size of the encoded object.
@@ -257,7 +285,8 @@ mod tests {
         let table = crate::table::Table::builtin();
         for a in table.iter() {
             for b in table.iter().filter(|b| a.prefix == b.prefix) {
-                let paths = |r: &Resource| r.fields.iter().map(|f| f.path).collect::<Vec<_>>();
+                let paths =
+                    |r: &Resource| r.fields.iter().map(|f| f.path.clone()).collect::<Vec<_>>();
                 assert_eq!(
                     paths(a),
                     paths(b),

@@ -9,11 +9,13 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
 
+mod api_service;
 mod batch;
 mod checks;
 mod cluster;
 mod config;
 mod defaults;
+mod definition;
 mod endpoints;
 mod extension;
 mod namespace;
@@ -50,6 +52,17 @@ pub struct StrategyContext<'a> {
     pub now: jiff::Timestamp,
     /// Nothing will be written.
     pub dry_run: bool,
+    /// The request, for its warnings.
+    pub(crate) request: &'a crate::context::RequestContext,
+}
+
+impl StrategyContext<'_> {
+    /// Warns the client.
+    pub(crate) fn warn(&self, warnings: Vec<String>) {
+        for warning in warnings {
+            self.request.warn(warning);
+        }
+    }
 }
 
 /// What deletion does with dependents when the client doesn't say.
@@ -231,6 +244,12 @@ pub trait Strategy: Send + Sync + 'static {
         ErrorList::new()
     }
 
+    /// What the first deletion makes of an object that goes on its own terms: it is written back, and stays until its
+    /// finalizers are gone.
+    fn first_deletion(&self, _object: &Value, _now: jiff::Timestamp) -> Option<Value> {
+        None
+    }
+
     /// Whether the object is a Namespace-like one whose own deletion waits for `spec.finalizers`.
     fn spec_finalizers(&self) -> bool {
         false
@@ -308,6 +327,8 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("admissionregistration.k8s.io", _) => {
             Arc::new(extension::AdmissionPolicy { status: has_status })
         }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => Arc::new(definition::Definition),
+        ("apiregistration.k8s.io", "APIService") => Arc::new(api_service::ApiService),
         ("certificates.k8s.io", "CertificateSigningRequest") => {
             Arc::new(extension::CertificateSigningRequest)
         }

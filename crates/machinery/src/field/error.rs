@@ -170,7 +170,14 @@ impl Error {
             out.push_str(": ");
             match value {
                 Value::String(s) => out.push_str(&quote(s)),
-                other => out.push_str(&other.to_string()),
+                // As Go's JSON has it: these three are escaped, and stand in strings only.
+                other => out.push_str(
+                    &other
+                        .to_string()
+                        .replace('<', "\\u003c")
+                        .replace('>', "\\u003e")
+                        .replace('&', "\\u0026"),
+                ),
             }
         }
         if !self.detail.is_empty() {
@@ -221,6 +228,10 @@ mod tests {
         assert_eq!(
             text(Error::invalid(&p, serde_json::json!({"a": 1}), "no")),
             "spec.x: Invalid value: {\"a\":1}: no"
+        );
+        assert_eq!(
+            text(Error::invalid(&p, serde_json::json!({"a": "<"}), "no")),
+            "spec.x: Invalid value: {\"a\":\"\\u003c\"}: no"
         );
     }
 }

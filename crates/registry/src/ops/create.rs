@@ -13,7 +13,6 @@ use crate::ops::commit::{self, Outcome, Write};
 use crate::ops::{get, managed, subresource, write};
 use crate::options::CreateOptions;
 use crate::registry::Registry;
-use crate::stored::Draft;
 use crate::target::Target;
 
 /// How often a generated name is tried.
@@ -67,6 +66,13 @@ pub(crate) async fn create_object(
     options: &CreateOptions,
 ) -> Result<Answer, Status> {
     let resource = &target.resource;
+    if resource.custom.as_ref().is_some_and(|c| c.terminating()) {
+        return Err(Status::forbidden(
+            &resource.group_resource(),
+            object.name(),
+            "create not allowed while custom resource definition is terminating",
+        ));
+    }
     write::dedup_owners(context, &mut object);
     {
         let name = object.name().to_owned();
@@ -96,7 +102,7 @@ pub(crate) async fn create_object(
                 Some(existing) => Some(existing),
             }
         } else {
-            let draft = Draft::new(resource, &ready);
+            let draft = registry.draft(resource, &ready).await?;
             match commit::commit(
                 registry,
                 resource,
@@ -108,7 +114,7 @@ pub(crate) async fn create_object(
             {
                 Outcome::Done(stored) => {
                     reserved.keep();
-                    return Ok(Answer::created(get::present(resource, stored)));
+                    return Ok(Answer::created(registry.present(resource, stored).await?));
                 }
                 Outcome::Changed(existing) => existing,
             }

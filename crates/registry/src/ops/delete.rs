@@ -53,7 +53,7 @@ pub(crate) async fn delete(
     // The uid of what this request has marked.
     let mut marked: Option<String> = None;
     loop {
-        let object = current.value.value();
+        let object = registry.load(resource, &current.value).await?;
         match &marked {
             // The marking changed its version: only that it is still the same counts now.
             Some(uid) if uid == object.uid() => {}
@@ -83,9 +83,11 @@ pub(crate) async fn delete(
             return Ok(dry_run(target, &object, step, options));
         }
         match step {
-            Step::Pending => return Ok(pending(target, &current.value, options)),
+            Step::Pending => {
+                return pending(registry, target, &object, &current.value, options).await;
+            }
             Step::Mark(next) => match put(registry, resource, &key, &current, &next).await? {
-                Outcome::Done(stored) => return Ok(kept(target, &stored, options)),
+                Outcome::Done(stored) => return kept(registry, target, &stored, options).await,
                 Outcome::Changed(now) => current = again(target, now)?,
             },
             Step::MarkThenRemove(next) => {
@@ -102,7 +104,8 @@ pub(crate) async fn delete(
                 }
             }
             Step::Remove => {
-                let draft = Draft::new(resource, &object);
+                // The last state is as it is stored.
+                let draft = Draft::new(resource, &current.value.value());
                 match commit::commit(
                     registry,
                     resource,
@@ -138,7 +141,7 @@ async fn put(
     current: &Entry<Stored>,
     next: &Value,
 ) -> Result<Outcome, Status> {
-    let draft = Draft::new(resource, next);
+    let draft = registry.draft(resource, next).await?;
     commit::commit(
         registry,
         resource,
@@ -186,6 +189,9 @@ fn preconditions(target: &Target, object: &Value, options: &DeleteOptions) -> Re
 
 /// upstream: store.go#Store.Delete, #updateForGracefulDeletionAndFinalizers; rest/delete.go#BeforeDelete
 fn step(resource: &Resource, object: &Value, options: &DeleteOptions, now: Timestamp) -> Step {
+    if let Some(next) = resource.strategy.first_deletion(object, now) {
+        return Step::Mark(next);
+    }
     if resource.strategy.spec_finalizers() && finalizers::has_spec_finalizers(object) {
         return namespace_step(resource, object, options, now);
     }
@@ -311,27 +317,44 @@ fn namespace_step(
 }
 
 /// 202 when the object stays although its dependents were asked to go first.
-fn kept(target: &Target, stored: &Arc<Stored>, options: &DeleteOptions) -> Answer {
-    let code = if options.propagation == Some(DeletionPropagation::Foreground) {
+async fn kept(
+    registry: &Registry,
+    target: &Target,
+    stored: &Arc<Stored>,
+    options: &DeleteOptions,
+) -> Result<Answer, Status> {
+    let object = registry
+        .present(&target.resource, Arc::clone(stored))
+        .await?;
+    Ok(Answer {
+        code: kept_code(options),
+        body: Body::Object(object),
+    })
+}
+
+fn kept_code(options: &DeleteOptions) -> u16 {
+    if options.propagation == Some(DeletionPropagation::Foreground) {
         202
     } else {
         200
-    };
-    Answer {
-        code,
-        body: Body::Object(get::present(&target.resource, Arc::clone(stored))),
     }
 }
 
-fn pending(target: &Target, stored: &Arc<Stored>, options: &DeleteOptions) -> Answer {
+async fn pending(
+    registry: &Registry,
+    target: &Target,
+    object: &Value,
+    stored: &Arc<Stored>,
+    options: &DeleteOptions,
+) -> Result<Answer, Status> {
     if target.resource.strategy.returns_deleted_object()
         || target.resource.strategy.spec_finalizers()
     {
-        return kept(target, stored, options);
+        return kept(registry, target, stored, options).await;
     }
-    let mut answer = removed(target, &stored.value(), None);
-    answer.code = kept(target, stored, options).code;
-    answer
+    let mut answer = removed(target, object, None);
+    answer.code = kept_code(options);
+    Ok(answer)
 }
 
 /// upstream: store.go#finalizeDelete
@@ -359,17 +382,10 @@ fn removed(target: &Target, object: &Value, stored: Option<Arc<Stored>>) -> Answ
 
 fn dry_run(target: &Target, object: &Value, step: Step, options: &DeleteOptions) -> Answer {
     match step {
-        Step::Mark(next) => {
-            let code = if options.propagation == Some(DeletionPropagation::Foreground) {
-                202
-            } else {
-                200
-            };
-            Answer {
-                code,
-                body: Body::Object(write::shown(&target.resource, next)),
-            }
-        }
+        Step::Mark(next) => Answer {
+            code: kept_code(options),
+            body: Body::Object(write::shown(&target.resource, next)),
+        },
         Step::MarkThenRemove(next) => removed(target, &next, None),
         Step::Pending | Step::Remove => removed(target, object, None),
     }

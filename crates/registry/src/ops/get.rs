@@ -31,7 +31,7 @@ pub(crate) async fn get(
     wait_fresh(registry, &options.resource_version).await?;
     match target.subresource.as_str() {
         "" | "status" | "ephemeralcontainers" | "resize" | "approval" => {}
-        "scale" => return subresource::scale::get(registry, target),
+        "scale" => return subresource::scale::get(registry, target).await,
         _ => return Err(Status::unknown_resource()),
     }
     let key = target
@@ -39,7 +39,7 @@ pub(crate) async fn get(
         .key(target.namespace.as_deref(), &target.name);
     let entry = commit::read(registry, &key)
         .ok_or_else(|| Status::not_found(&target.resource.group_resource(), &target.name))?;
-    Ok(present(&target.resource, entry.value))
+    registry.present(&target.resource, entry.value).await
 }
 
 /// A stored record in the version of a row.
@@ -56,8 +56,8 @@ pub(crate) fn present(resource: &Resource, stored: Arc<Stored>) -> Object {
 
 /// The deprecation warning of a row.
 pub(crate) fn warn(context: &RequestContext, resource: &Resource) {
-    if let Some(text) = resource.warning {
-        context.warn(text);
+    if let Some(text) = &resource.warning {
+        context.warn(text.as_ref());
     }
 }
 

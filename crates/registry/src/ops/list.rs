@@ -64,7 +64,7 @@ pub(crate) async fn list(
             .filter(|e| !past && key.starts_with(&base) && filter.matches(&e.key, &e.value))
         {
             list.items
-                .push(get::present(resource, Arc::clone(&entry.value)));
+                .push(registry.present(resource, Arc::clone(&entry.value)).await?);
         }
         return Ok(list);
     }
@@ -93,11 +93,12 @@ pub(crate) async fn list(
         None => Box::new(snapshot.range(&prefix, after.as_deref())),
     };
     let mut last = String::new();
+    let mut records = Vec::new();
     for entry in entries {
         if !filter.matches(&entry.key, &entry.value) {
             continue;
         }
-        if limit.is_some_and(|limit| list.items.len() >= limit) {
+        if limit.is_some_and(|limit| records.len() >= limit) {
             let start = last.strip_prefix(base.as_str()).unwrap_or(&last);
             list.continue_token =
                 ContinueToken::after(start, Some(ResourceVersion(version.0))).encode();
@@ -109,9 +110,9 @@ pub(crate) async fn list(
         }
         last.clear();
         last.push_str(&entry.key);
-        list.items
-            .push(get::present(resource, Arc::clone(&entry.value)));
+        records.push(Arc::clone(&entry.value));
     }
+    list.items = registry.present_all(resource, records).await?;
     Ok(list)
 }
 

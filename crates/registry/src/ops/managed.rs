@@ -31,7 +31,10 @@ fn with_context<T>(
 ) -> T {
     let resource = &target.resource;
     run(&Context {
-        node: Node::builtin(&resource.group, &resource.version, &resource.kind),
+        node: match resource.custom.as_ref().map(|c| c.schema()) {
+            Some(Some(schema)) => Node::custom(schema),
+            _ => Node::builtin(&resource.group, &resource.version, &resource.kind),
+        },
         manager: &context.manager(&options.field_manager),
         api_version: &resource.api_version(),
         subresource,

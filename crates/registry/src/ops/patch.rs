@@ -15,6 +15,16 @@ use crate::options::{Patch, PatchOptions, UpdateOptions};
 use crate::registry::Registry;
 use crate::target::Target;
 
+/// The patches of custom resources.
+///
+/// upstream: customresource_handler.go#ServeHTTP
+const CUSTOM_PATCHES: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/apply-patch+yaml",
+    "application/apply-patch+cbor",
+];
+
 pub(crate) async fn patch(
     registry: &Registry,
     context: &RequestContext,
@@ -40,6 +50,12 @@ pub(crate) async fn patch(
         }
         let change = Change::Apply(configuration);
         return update::change(registry, context, target, change, &options.write).await;
+    }
+    if let Patch::Strategic(_) = patch
+        && target.resource.custom.is_some()
+        && target.subresource != "scale"
+    {
+        return Err(Status::unsupported_media_type(CUSTOM_PATCHES));
     }
     let patch = checked(patch)?;
     if target.subresource == "scale" {

@@ -14,13 +14,13 @@ use crate::admission::Operation;
 use crate::context::RequestContext;
 use crate::decode::Source;
 use crate::meta;
-use crate::object::{Answer, Object};
+use crate::object::Answer;
 use crate::ops::commit::{self, Outcome, Write};
 use crate::ops::managed::{self, Configuration};
 use crate::ops::{create, finalizers, get, patch, subresource, write};
 use crate::options::UpdateOptions;
 use crate::registry::Registry;
-use crate::stored::{Draft, Stored};
+use crate::stored::Stored;
 use crate::target::Target;
 use crate::value::copy_member;
 
@@ -99,11 +99,17 @@ pub(crate) async fn change(
                 answered => return answered,
             }
         };
-        let mut old = entry.value.value();
+        let mut old = registry.load(resource, &entry.value).await?;
         resource.strategy.default(&mut old);
         let (ready, unchanged) = next(registry, context, target, &change, &old, options).await?;
-        if unchanged {
-            return Ok(Answer::ok(get::present(resource, Arc::clone(&entry.value))));
+        // What is stored in another form than it would be now is written anew.
+        let settled = resource
+            .custom
+            .as_ref()
+            .is_none_or(|custom| custom.is_current(&entry.value));
+        if unchanged && (settled || options.dry_run) {
+            let object = registry.present(resource, Arc::clone(&entry.value)).await?;
+            return Ok(Answer::ok(object));
         }
         let deletes = finalizers::deletes_on_update(resource, &ready, &old);
         let mut ready = ready;
@@ -115,7 +121,7 @@ pub(crate) async fn change(
         if options.dry_run {
             return Ok(Answer::ok(write::shown(resource, ready)));
         }
-        let draft = Draft::new(resource, &ready);
+        let draft = registry.draft(resource, &ready).await?;
         let action = if deletes {
             Write::Delete(draft)
         } else {
@@ -127,15 +133,11 @@ pub(crate) async fn change(
                 if deletes {
                     registry.inner.services.on_delete(resource, &ready);
                 }
-                return Ok(Answer::ok(answer(target, &stored)));
+                return Ok(Answer::ok(registry.present(resource, stored).await?));
             }
             Outcome::Changed(now) => current = now,
         }
     }
-}
-
-fn answer(target: &Target, stored: &Arc<Stored>) -> Object {
-    get::present(&target.resource, Arc::clone(stored))
 }
 
 /// Nothing is stored: a `PUT` creates it where the kind allows that.

@@ -141,12 +141,63 @@ pub(crate) async fn watch(
         next_bookmark: Instant::now() + BOOKMARKS,
         last_bookmark: deadline.and_then(|d| d.checked_sub(LAST_BOOKMARK)),
         deadline,
+        pending: None,
+        definition: definition(registry, resource)?,
+        registry: registry.clone(),
     };
     Ok(Watch { source })
 }
 
+/// Follows the definition of a custom resource, whose change may end the watch.
+fn definition(
+    registry: &Registry,
+    resource: &Resource,
+) -> Result<Option<store::Watch<Stored>>, Status> {
+    let Some(custom) = &resource.custom else {
+        return Ok(None);
+    };
+    let store = registry.store();
+    let watch = store
+        .watch_key(&custom.definition_key(), store.revision())
+        .map_err(|_| Status::internal("the definition can't be followed"))?;
+    Ok(Some(watch))
+}
+
+/// Whether a custom resource is still served by the same schema.
+///
+/// upstream: customresource_handler.go#updateCustomResourceDefinition: a changed definition's storage is torn down, and
+/// with it its watches
+fn is_same(registry: &Registry, resource: &Resource) -> bool {
+    let now = registry.find(&resource.group, &resource.version, &resource.plural);
+    let id = |r: &Resource| r.custom.as_ref().map(crate::custom::Custom::shape_id);
+    now.is_some_and(|now| id(&now) == id(resource))
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy)]
+enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
+impl Change {
+    fn event(self, object: Object) -> WatchEvent {
+        match self {
+            Self::Added => WatchEvent::Added(object),
+            Self::Modified => WatchEvent::Modified(object),
+            Self::Deleted => WatchEvent::Deleted(object),
+        }
+    }
+}
+
 /// The state of an open watch.
 pub(crate) struct Source {
+    registry: Registry,
+    /// The definition of a custom resource.
+    definition: Option<store::Watch<Stored>>,
+    /// What is to be delivered once it is converted.
+    pending: Option<(Change, Arc<Stored>)>,
     resource: Arc<Resource>,
     filter: Filter,
     initial: VecDeque<Entry<Stored>>,
@@ -166,8 +217,13 @@ impl Source {
             self.live = None;
             return Some(WatchEvent::Error(status));
         }
-        if let Some(entry) = self.initial.pop_front() {
-            return Some(WatchEvent::Added(get::present(&self.resource, entry.value)));
+        if self.pending.is_none()
+            && let Some(entry) = self.initial.pop_front()
+        {
+            self.pending = Some((Change::Added, entry.value));
+        }
+        if self.pending.is_some() {
+            return self.deliver().await;
         }
         if let Some(revision) = self.end_of_initial.take() {
             return Some(self.bookmark(revision, true));
@@ -184,8 +240,9 @@ impl Source {
                 item = live.next() => match item {
                     Ok(WatchItem::Event(event)) => {
                         self.delivered = event.revision;
-                        if let Some(event) = self.translate(&event) {
-                            return Some(event);
+                        self.pending = self.translate(&event);
+                        if self.pending.is_some() {
+                            return self.deliver().await;
                         }
                     }
                     Ok(WatchItem::Progress(revision)) => self.delivered = revision,
@@ -194,6 +251,12 @@ impl Source {
                         return ended(error);
                     }
                 },
+                changed = followed(&mut self.definition) => {
+                    if changed.is_err() || !is_same(&self.registry, &self.resource) {
+                        self.live = None;
+                        return None;
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => {
                     self.live = None;
                     return None;
@@ -213,26 +276,41 @@ impl Source {
         }
     }
 
+    /// Delivers what is pending. When this is dropped while a webhook converts, the next call does it again.
+    async fn deliver(&mut self) -> Option<WatchEvent> {
+        let (change, stored) = self.pending.clone()?;
+        let presented = self.registry.present(&self.resource, stored).await;
+        self.pending = None;
+        match presented {
+            Ok(object) => Some(change.event(object)),
+            Err(status) => {
+                self.live = None;
+                self.initial.clear();
+                self.end_of_initial = None;
+                Some(WatchEvent::Error(status))
+            }
+        }
+    }
+
     fn bookmark_at(&self) -> Option<Instant> {
         let last = self.last_bookmark.unwrap_or(self.next_bookmark);
         self.bookmarks.then(|| self.next_bookmark.min(last))
     }
 
     /// What a change of the store means to this watch: selectors apply to the object before and after it.
-    fn translate(&self, event: &Event<Stored>) -> Option<WatchEvent> {
+    fn translate(&self, event: &Event<Stored>) -> Option<(Change, Arc<Stored>)> {
         let matches = |stored: &Stored| self.filter.matches(&event.key, stored);
         let before = event.previous.as_ref().filter(|p| matches(p));
-        let show = |stored: &Arc<Stored>| get::present(&self.resource, Arc::clone(stored));
         if event.kind == EventKind::Deleted {
-            return before.map(|_| WatchEvent::Deleted(show(&event.value)));
+            return before.map(|_| (Change::Deleted, Arc::clone(&event.value)));
         }
         match (before, matches(&event.value)) {
-            (Some(_), true) => Some(WatchEvent::Modified(show(&event.value))),
-            (None, true) => Some(WatchEvent::Added(show(&event.value))),
+            (Some(_), true) => Some((Change::Modified, Arc::clone(&event.value))),
+            (None, true) => Some((Change::Added, Arc::clone(&event.value))),
             // It left the selection: as it was, with the revision at which it left.
-            (Some(previous), false) => Some(WatchEvent::Deleted(show(&Arc::new(
-                previous.at(event.revision),
-            )))),
+            (Some(previous), false) => {
+                Some((Change::Deleted, Arc::new(previous.at(event.revision))))
+            }
             (None, false) => None,
         }
     }
@@ -248,6 +326,18 @@ impl Source {
             resource_version: revision.0,
             initial_events_end,
         }
+    }
+}
+
+/// The next change of a definition; never, of what has none.
+async fn followed(definition: &mut Option<store::Watch<Stored>>) -> Result<(), WatchError> {
+    match definition {
+        Some(watch) => loop {
+            if let WatchItem::Event(_) = watch.next().await? {
+                return Ok(());
+            }
+        },
+        None => std::future::pending().await,
     }
 }
 

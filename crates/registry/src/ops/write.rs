@@ -97,6 +97,7 @@ pub(crate) fn strategy_context<'a>(
         namespace: target.namespace(),
         now: jiff::Timestamp::now(),
         dry_run,
+        request: context,
     }
 }
 

@@ -16,6 +16,16 @@ pub(super) fn rows() -> Vec<Row> {
         .categories(&["api-extensions"])
         .status(),
         row(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            "customresourcedefinition",
+        )
+        .short(&["crd", "crds"])
+        .categories(&["api-extensions"])
+        .status(),
+        row(
             "admissionregistration.k8s.io",
             "v1",
             "MutatingAdmissionPolicy",

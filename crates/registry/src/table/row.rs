@@ -1,5 +1,7 @@
 //! How a row is written down.
 
+use std::borrow::Cow;
+
 use crate::convert::Conversion;
 use crate::resource::{Resource, SelectableField, Served, Subresource, Verb};
 
@@ -16,7 +18,7 @@ pub(crate) const PROXY: &[Verb] = &[
 pub(crate) const UPDATE: &[Verb] = &[Verb::Update];
 pub(crate) const GET: &[Verb] = &[Verb::Get];
 
-const ALL: &[Verb] = &[
+pub(crate) const ALL: &[Verb] = &[
     Verb::Create,
     Verb::Delete,
     Verb::DeleteCollection,
@@ -102,8 +104,8 @@ pub(crate) fn row(
 /// A selectable field whose label is its path.
 pub(crate) const fn field(label: &'static str) -> SelectableField {
     SelectableField {
-        label,
-        path: label,
+        label: Cow::Borrowed(label),
+        path: Cow::Borrowed(label),
         default: "",
     }
 }
@@ -115,8 +117,8 @@ pub(crate) const fn computed(
     default: &'static str,
 ) -> SelectableField {
     SelectableField {
-        label,
-        path,
+        label: Cow::Borrowed(label),
+        path: Cow::Borrowed(path),
         default,
     }
 }
@@ -180,7 +182,7 @@ impl Row {
     ) -> Self {
         self.subresources.push(Subresource {
             name,
-            kind,
+            kind: Cow::Borrowed(kind),
             group_version,
             verbs,
             served,
@@ -238,7 +240,8 @@ impl Row {
             fields: self.fields,
             field_error: self.field_error,
             strategy: crate::strategy::of(self.group, self.kind, has_status),
-            warning: self.warning,
+            warning: self.warning.map(Cow::Borrowed),
+            custom: None,
         }
     }
 }

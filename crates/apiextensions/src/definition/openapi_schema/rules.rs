@@ -143,10 +143,11 @@ pub(super) fn compile(
     costs: &mut Costs,
 ) -> ErrorList {
     let mut errors = ErrorList::new();
-    for (i, rule) in s.validations.iter().enumerate() {
+    let programs = engine.compile(s, is_root, &s.validations);
+    for ((i, rule), program) in s.validations.iter().enumerate().zip(programs) {
         let at = path.child("x-kubernetes-validations").index(i);
         let (rule_at, message_at) = (at.child("rule"), at.child("messageExpression"));
-        let program = match engine.compile(s, is_root, rule) {
+        let program = match program {
             Ok(program) => program,
             Err(CompileError::Rule(text)) => {
                 errors.push(Error::invalid(&rule_at, rule.shown(), text));

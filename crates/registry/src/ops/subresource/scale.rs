@@ -1,4 +1,4 @@
-//! `scale` of deployments, replica sets, stateful sets and replication controllers.
+//! `scale` of deployments, replica sets, stateful sets, replication controllers and custom resources.
 //!
 //! upstream: pkg/registry/apps/deployment/storage/storage.go#ScaleREST
 
@@ -16,16 +16,43 @@ use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::target::Target;
 
-pub(crate) fn get(registry: &Registry, target: &Target) -> Result<Object, Status> {
+pub(crate) async fn get(registry: &Registry, target: &Target) -> Result<Object, Status> {
+    let resource = &target.resource;
     let entry = update::entry(registry, target)?;
-    Ok(Object::of_value(&scale_of(
-        &target.resource,
-        &entry.value.value(),
-    )))
+    let object = registry.load(resource, &entry.value).await?;
+    if let Some(paths) = resource.custom.as_ref().and_then(|c| c.scale()) {
+        let (scale, has_replicas) =
+            apiextensions::scale::of(&object, paths).map_err(Status::internal)?;
+        if !has_replicas {
+            let path = machinery::go::quote(&paths.spec_replicas);
+            return Err(Status::internal(format_args!(
+                "the spec replicas field {path} does not exist"
+            )));
+        }
+        return Ok(Object::of_value(&scale));
+    }
+    Ok(Object::of_value(&scale_of(resource, &object)))
+}
+
+/// Sets the replicas of an object.
+fn set_replicas(resource: &Resource, object: &mut Value, replicas: i64) {
+    match resource.custom.as_ref().and_then(|c| c.scale()) {
+        Some(paths) => {
+            apiextensions::scale::set(object, paths, replicas);
+        }
+        None => {
+            object.set_at(&["spec", "replicas"], replicas.into());
+        }
+    }
 }
 
 /// upstream: #scaleFromDeployment and the like
 pub(crate) fn scale_of(resource: &Resource, object: &Value) -> Value {
+    if let Some(paths) = resource.custom.as_ref().and_then(|c| c.scale())
+        && let Ok((scale, _)) = apiextensions::scale::of(object, paths)
+    {
+        return scale;
+    }
     let mut metadata = Map::new();
     for name in [
         "name",
@@ -109,8 +136,9 @@ pub(crate) async fn apply(
         }
     }
     let mut object = json!({"apiVersion": target.resource.api_version(), "kind": target.resource.kind, "metadata": metadata});
-    if let Some(replicas) = scale.at(&["spec", "replicas"]) {
-        object.set_at(&["spec"], json!({"replicas": replicas}));
+    if let Some(replicas) = scale.at(&["spec", "replicas"]).and_then(Value::as_i64) {
+        object.set_at(&["spec"], json!({}));
+        set_replicas(&target.resource, &mut object, replicas);
     }
     configuration.body = object;
     let main = Target {
@@ -141,7 +169,7 @@ async fn write(
     };
     loop {
         let entry = update::entry(registry, target)?;
-        let mut object = entry.value.value();
+        let mut object = registry.load(&target.resource, &entry.value).await?;
         let scale = make(scale_of(&target.resource, &object))?;
         validate(&scale, target)?;
         let version = scale.resource_version();
@@ -164,7 +192,7 @@ async fn write(
             .at(&["spec", "replicas"])
             .and_then(Value::as_i64)
             .unwrap_or_default();
-        object.set_at(&["spec", "replicas"], replicas.into());
+        set_replicas(&target.resource, &mut object, replicas);
         let conditional = !version.is_empty();
         match update::change(registry, context, &main, Change::Scale(object), options).await {
             Ok(answer) => {

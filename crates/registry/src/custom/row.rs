@@ -1,0 +1,141 @@
+//! Rows of a definition.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use apiextensions::columns::Printer;
+use apiextensions::{Definition, DefinitionVersion, Version};
+use serde_json::Value;
+
+use super::strategy::CustomResource;
+use super::{Custom, Defined, Shape, order};
+use crate::resource::{Resource, SelectableField, Served, Subresource};
+use crate::table::row::{ALL, READ_WRITE};
+
+impl Shape {
+    pub(super) fn new(
+        id: u64,
+        definition: &Definition,
+        version: &DefinitionVersion,
+        schema: Option<Value>,
+    ) -> Self {
+        let printers = if version.additional_printer_columns.is_empty() {
+            Printer::age()
+        } else {
+            Printer::of(&version.additional_printer_columns)
+        };
+        Self {
+            id,
+            version: Version::compile(definition, version, &apiextensions::rules::Cel),
+            told: version.clone(),
+            schema,
+            api_version: format!("{}/{}", definition.spec.group, version.name),
+            printers,
+        }
+    }
+}
+
+/// The rows of the versions that are served; none before the names are accepted.
+pub(super) fn of(defined: &Arc<Defined>) -> Vec<Arc<Resource>> {
+    let definition = &defined.definition;
+    if !definition.is_served() {
+        return Vec::new();
+    }
+    definition
+        .spec
+        .versions
+        .iter()
+        .filter(|v| v.served)
+        .filter_map(|version| {
+            let shape = Arc::clone(defined.shapes.get(&version.name)?);
+            let custom = Custom {
+                defined: Arc::clone(defined),
+                shape,
+            };
+            Some(Arc::new(row(definition, version, custom)))
+        })
+        .collect()
+}
+
+fn row(definition: &Definition, version: &DefinitionVersion, custom: Custom) -> Resource {
+    let (spec, names) = (&definition.spec, &definition.status.accepted_names);
+    let mut subresources = Vec::new();
+    if version.scale().is_some() {
+        subresources.push(Subresource {
+            name: "scale",
+            kind: Cow::Borrowed("Scale"),
+            group_version: Some(("autoscaling", "v1")),
+            verbs: READ_WRITE,
+            served: Served::Registry,
+        });
+    }
+    if version.has_status() {
+        subresources.push(Subresource {
+            name: "status",
+            kind: Cow::Owned(names.kind.clone()),
+            group_version: None,
+            verbs: READ_WRITE,
+            served: Served::Registry,
+        });
+    }
+    let fields = version
+        .selectable_fields
+        .iter()
+        .map(|f| {
+            let path = f.json_path.strip_prefix('.').unwrap_or(&f.json_path);
+            SelectableField {
+                label: Cow::Owned(path.to_owned()),
+                path: Cow::Owned(path.to_owned()),
+                default: "",
+            }
+        })
+        .collect();
+    Resource {
+        group: spec.group.clone(),
+        version: version.name.clone(),
+        kind: names.kind.clone(),
+        plural: spec.names.plural.clone(),
+        singular: names.singular.clone(),
+        short_names: names.short_names.clone(),
+        categories: names.categories.clone(),
+        namespaced: definition.namespaced(),
+        verbs: ALL.to_vec(),
+        subresources,
+        served: Served::Registry,
+        prefix: format!("/{}/{}/", spec.group, spec.names.plural),
+        storage_api_version: custom.defined.storage.api_version.clone(),
+        conversion: None,
+        fields,
+        field_error: "field label not supported: %s",
+        strategy: Arc::new(CustomResource {
+            shape: Arc::clone(&custom.shape),
+        }),
+        warning: warning(definition, version).map(Cow::Owned),
+        custom: Some(custom),
+    }
+}
+
+/// upstream: customresource_handler.go#defaultDeprecationWarning
+fn warning(definition: &Definition, version: &DefinitionVersion) -> Option<String> {
+    if !version.deprecated {
+        return None;
+    }
+    if let Some(text) = &version.deprecation_warning {
+        return Some(text.clone());
+    }
+    let (group, kind) = (&definition.spec.group, &definition.spec.names.kind);
+    let mut newer: Vec<&str> = definition
+        .spec
+        .versions
+        .iter()
+        .filter(|v| v.served && !v.deprecated)
+        .map(|v| v.name.as_str())
+        .filter(|name| order::newest_first(name, &version.name).is_lt())
+        .collect();
+    newer.sort_by(|a, b| order::newest_first(a, b));
+    let mut text = format!("{group}/{} {kind} is deprecated", version.name);
+    if let Some(best) = newer.first() {
+        text.push_str(&format!("; use {group}/{best} {kind}"));
+    }
+    Some(text)
+}
