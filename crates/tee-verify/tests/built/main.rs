@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod authority;
+mod dcap;
+mod hostile;
 mod nitro;
 mod snp;
 mod tpm;
