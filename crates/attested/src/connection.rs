@@ -10,9 +10,8 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::{CertificateDer, ServerName};
 use seal::wire::{
-    ATTESTATION, AttestationRequest, AttestationResponse, EXPORTER_LABEL, MAX_ATTESTATION, MAX_BODY,
-    Refusal,
-    binding,
+    ATTESTATION, AttestationRequest, AttestationResponse, EXPORTER_LABEL, MAX_ATTESTATION,
+    MAX_BODY, Refusal, binding,
 };
 use seal::{Bytes32, ObjectId};
 use serde::Serialize;

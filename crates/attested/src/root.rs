@@ -59,8 +59,7 @@ impl TeeRoot {
                 path: self.file.clone(),
                 source,
             })?;
-        let root =
-            read_root(&content).ok_or_else(|| TeeRootError::Content(self.file.clone()))?;
+        let root = read_root(&content).ok_or_else(|| TeeRootError::Content(self.file.clone()))?;
         Ok(policy.trust_root(self.kind, root))
     }
 }
@@ -112,7 +111,10 @@ mod tests {
     #[test]
     fn kind_and_file() {
         let root: TeeRoot = "nitro=/a=b.der".parse().unwrap();
-        assert_eq!((root.kind, root.file.to_str()), (Kind::Nitro, Some("/a=b.der")));
+        assert_eq!(
+            (root.kind, root.file.to_str()),
+            (Kind::Nitro, Some("/a=b.der"))
+        );
         assert_eq!(root.to_string(), "nitro=/a=b.der");
         for wrong in ["nitro", "nitro=", "sev=x", "simulated=x"] {
             assert!(wrong.parse::<TeeRoot>().is_err(), "{wrong}");

@@ -16,4 +16,4 @@ pub use check::{ChainReadError, ChainReader};
 pub use heartbeats::{HeartbeatState, Heartbeats};
 pub use metrics::JoinMetrics;
 pub use records::{JoinRecord, JoinRecords, MemoryRecords, RecordsError};
-pub use service::{Authorities, Channel, JoinParts, JoinService};
+pub use service::{Answer, Authorities, Channel, JoinParts, JoinService};

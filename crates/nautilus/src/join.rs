@@ -8,7 +8,7 @@ use apiserver::{Body, ConnectionInfo, SideRequest, SideResponse, SideRoutes};
 use async_trait::async_trait;
 use membership::join::{Channel, JoinService};
 use seal::Bytes32;
-use seal::wire::{EXPORTER_LABEL, Refusal, RefusalCode};
+use seal::wire::{self, EXPORTER_LABEL, Refusal, RefusalCode};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use records::VaultRecords;
@@ -30,10 +30,13 @@ impl JoinRoutes {
 #[async_trait]
 impl SideRoutes for JoinRoutes {
     fn matches(&self, path: &str) -> bool {
-        JoinService::matches(path)
+        path == wire::PUBLIC_ATTESTATION || JoinService::matches(path)
     }
 
     async fn handle(&self, request: SideRequest) -> SideResponse {
+        if JoinService::attests_publicly(request.method(), request.uri().path()) {
+            return self.attest_publicly(&request).await;
+        }
         let Some(channel) = channel(&request) else {
             let refusal = Refusal {
                 code: RefusalCode::Channel,
@@ -42,6 +45,30 @@ impl SideRoutes for JoinRoutes {
             return refused(&refusal);
         };
         self.service.handle(channel, request).await.map(Body::wrap)
+    }
+}
+
+impl JoinRoutes {
+    /// Evidence for anybody, over HTTP/1.1 or HTTP/2: it is bound to the TLS key alone.
+    async fn attest_publicly(&self, request: &SideRequest) -> SideResponse {
+        let refuse = |code, message: &str| {
+            refused(&Refusal {
+                code,
+                message: message.to_owned(),
+            })
+        };
+        if request.method() != http::Method::GET {
+            return refuse(RefusalCode::MethodNotAllowed, "use GET");
+        }
+        let Some(connection) = request.extensions().get::<Arc<ConnectionInfo>>() else {
+            return refuse(RefusalCode::Channel, "this needs a TLS 1.3 connection");
+        };
+        let tls_key = Sha256::digest(connection.server_spki()).into();
+        let answer = self
+            .service
+            .attest_publicly(tls_key, request.uri().query())
+            .await;
+        answer.map(Body::wrap)
     }
 }
 

@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
-use tee_verify::{Binding, BindingInput, Evidence, Role};
+use tee_verify::{Binding, BindingInput, Collateral, Evidence, Kind, Measurement, Role};
 use zeroize::Zeroizing;
 
 use crate::{Bytes32, NodeId, NodePublicKey, NodeSignature, ObjectId, Secret, UserLogin};
@@ -27,6 +27,8 @@ pub use refusal::{Refusal, RefusalCode};
 
 /// Path of the attestation.
 pub const ATTESTATION: &str = "/daas/v1/attestation";
+/// Where anybody gets evidence, with `GET`. [`ATTESTATION`] answers `GET` in the same way.
+pub const PUBLIC_ATTESTATION: &str = "/attestation";
 /// Path of joining.
 pub const JOIN: &str = "/daas/v1/join";
 /// Path of renewing certificates.
@@ -40,8 +42,11 @@ pub const USER_LOGIN: &str = "/daas/v1/user-login";
 /// 32 bytes.
 pub const EXPORTER_LABEL: &str = "EXPORTER-k3s-daas-channel-v1";
 
-/// The largest body of any request or response.
+/// The largest body of any request, and of any response but an attestation's.
 pub const MAX_BODY: usize = 128 * 1024;
+
+/// The largest answer with evidence and collateral.
+pub const MAX_ATTESTATION: usize = 2 * 1024 * 1024;
 
 /// The largest certificate request.
 const MAX_DER: usize = 8 * 1024;
@@ -122,10 +127,59 @@ pub struct AttestationResponse {
     pub cluster: ObjectId,
     /// Bound as [`binding`] says.
     pub evidence: Evidence,
+    /// What a verifier needs besides: certificates, revocation lists, what the vendor says of the platform.
+    #[serde(default, skip_serializing_if = "Collateral::is_empty")]
+    pub collateral: Collateral,
     /// To be signed; single use, this connection only, for a short time.
     pub challenge: Bytes32,
     /// The control plane's version, for the log.
     pub version: String,
+}
+
+/// Evidence for anybody who asks with a nonce, over whatever connection: `GET` [`PUBLIC_ATTESTATION`]`?nonce=<64
+/// hexadecimal digits>`.
+///
+/// It is fresh by the nonce and bound to the TLS key as [`public_binding`] says; who asks compares that with the key of
+/// the connection. What is said on the connection needs the exchange of [`ATTESTATION`] instead, which is bound to the
+/// connection itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicAttestation {
+    /// The cluster object's id.
+    pub cluster: ObjectId,
+    /// Kind of TEE.
+    pub kind: Kind,
+    /// Whether hardware stands behind it; `false` proves nothing.
+    pub hardware_rooted: bool,
+    /// What runs, as this instance says; the evidence proves it.
+    pub measurement: Measurement,
+    /// The nonce that was given.
+    pub nonce: Bytes32,
+    /// SHA-256 of the DER of the `SubjectPublicKeyInfo` of this connection's TLS key.
+    pub tls_key: Bytes32,
+    /// What the hardware signed: [`public_binding`] of the fields above.
+    pub report_data: Bytes32,
+    /// Bound to `report_data`.
+    pub evidence: Evidence,
+    /// What a verifier needs besides.
+    #[serde(default, skip_serializing_if = "Collateral::is_empty")]
+    pub collateral: Collateral,
+    /// PEM of the authority that certifies the TLS key.
+    pub server_ca: String,
+    /// The control plane's version.
+    pub version: String,
+}
+
+/// The binding of evidence that anybody may ask for: without a channel, so that it is never taken for that of
+/// [`binding`].
+pub fn public_binding(cluster: &ObjectId, tls_key: &[u8; 32], nonce: &Bytes32) -> Binding {
+    Binding::of(&BindingInput {
+        cluster: cluster.0,
+        role: Role::Server,
+        tls_key: *tls_key,
+        channel: &[],
+        nonce: nonce.0,
+    })
 }
 
 /// Joins a node. Holds the secret: sent only once the evidence has been verified.

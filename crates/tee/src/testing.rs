@@ -11,12 +11,17 @@ use aws_nitro_enclaves_nsm_api::api::{
     AttestationDoc, Digest as DigestName, ErrorCode, Request, Response,
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
 };
 use sha2::{Digest as _, Sha256};
 
+use tee_verify::{Binding, Collateral, Evidence, Kind, Measurement};
+
 use crate::nitro::Nsm;
+use crate::{
+    AttestError, Capabilities, CollateralError, Provider, SealKey, SealKeyError, SealPolicy,
+};
 
 const VALID: &str = "certificates of a test can be made";
 
@@ -155,6 +160,118 @@ impl Nsm for FakeNsm {
             }
             _ => Response::Error(ErrorCode::InvalidOperation),
         }
+    }
+}
+
+/// An SNP guest with a chip and authorities of its own. Its certificates are collateral, as those of real chips are.
+pub struct FakeSnp {
+    root: Vec<u8>,
+    collateral: Collateral,
+    key: EcdsaKeyPair,
+    measurement: Measurement,
+}
+
+#[allow(clippy::expect_used, clippy::missing_panics_doc)]
+impl FakeSnp {
+    /// A guest with this launch digest.
+    #[must_use]
+    pub fn new(launch: [u8; 48]) -> Self {
+        let generate = || KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).expect(VALID);
+        let (root_key, middle_key, key) = (generate(), generate(), generate());
+        let root_params = params("ARK-Test", true);
+        let root = root_params.self_signed(&root_key).expect(VALID);
+        let issuer = Issuer::from_params(&root_params, &root_key);
+        let middle_params = params("SEV-Test", true);
+        let middle = middle_params.signed_by(&middle_key, &issuer).expect(VALID);
+        let issuer = Issuer::from_params(&middle_params, &middle_key);
+        let mut leaf_params = params("SEV-VCEK", false);
+        let amd = |tail: &[u64]| [&[1, 3, 6, 1, 4, 1, 3704, 1][..], tail].concat();
+        leaf_params.custom_extensions = [1, 2, 3, 8]
+            .into_iter()
+            .map(|part| CustomExtension::from_oid_content(&amd(&[3, part]), vec![2, 1, 1]))
+            .collect();
+        leaf_params
+            .custom_extensions
+            .push(CustomExtension::from_oid_content(
+                &amd(&[4]),
+                vec![0xc1; 64],
+            ));
+        let leaf = leaf_params.signed_by(&key, &issuer).expect(VALID);
+        let mut collateral = Collateral::default();
+        for der in [leaf.der(), middle.der(), root.der()] {
+            collateral.add(der).expect(VALID);
+        }
+        let pkcs8 = key.serialize_der();
+        Self {
+            root: root.der().to_vec(),
+            collateral,
+            key: EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &pkcs8).expect(VALID),
+            measurement: Measurement::from_bytes(&launch).expect("a launch digest"),
+        }
+    }
+
+    /// The root certificate, DER.
+    #[must_use]
+    pub fn root(&self) -> &[u8] {
+        &self.root
+    }
+}
+
+impl Provider for FakeSnp {
+    fn kind(&self) -> Kind {
+        Kind::Snp
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hardware_rooted: false,
+            seal: false,
+            counter: false,
+            runtime_measure: false,
+        }
+    }
+
+    fn measurement(&self) -> &Measurement {
+        &self.measurement
+    }
+
+    fn attest(&self, binding: &Binding) -> Result<Evidence, AttestError> {
+        let failed = |reason: &str| AttestError::Device {
+            kind: Kind::Snp,
+            reason: reason.to_owned(),
+        };
+        let mut report = vec![0; 0x2a0];
+        for (offset, value) in [
+            (0, &2u32.to_le_bytes()[..]),
+            (8, &0x3_0000u64.to_le_bytes()),
+            (0x34, &1u32.to_le_bytes()),
+            (0x50, binding.as_bytes()),
+            (0x90, self.measurement.as_bytes()),
+            (0x180, &[1, 1, 0, 0, 0, 0, 1, 1]),
+            (0x1a0, &[0xc1; 64]),
+        ] {
+            for (to, from) in report.iter_mut().skip(offset).zip(value) {
+                *to = *from;
+            }
+        }
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), &report)
+            .map_err(|_| failed("no signature"))?;
+        for number in signature.as_ref().chunks(48) {
+            report.extend(number.iter().rev());
+            report.extend([0; 24]);
+        }
+        report.resize(0x4a0, 0);
+        Evidence::new(Kind::Snp, report).map_err(|_| failed("too large"))
+    }
+
+    fn collateral(&self) -> Result<Collateral, CollateralError> {
+        Ok(self.collateral.clone())
+    }
+
+    fn seal_key(&self, _policy: SealPolicy, _label: &str) -> Result<SealKey, SealKeyError> {
+        Err(SealKeyError::Unsupported(Kind::Snp))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use agent::AgentKind;
 use agent::eviction::EvictionHard;
+use attested::TeeRoot;
 use chain::Address;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,10 @@ pub struct Config {
     /// development only.
     #[serde(default)]
     pub allow_simulated_tee: bool,
+    /// Roots of TEE evidence to trust besides the vendors', written `kind=file`. A TPM has no other: its attestation
+    /// key, or who certified it, has to be named.
+    #[serde(default)]
+    pub tee_roots: Vec<TeeRoot>,
     /// Which agent runs the pods.
     #[serde(default = "default_agent")]
     pub agent: AgentKind,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use attested::{Connection, Expectation};
+use attested::{Connection, Expectation, TeeRoot};
 use chain::objects::Cluster;
 use chain::{Client, Deployment};
 use pki::KeyPair;
@@ -12,6 +12,7 @@ use tee_verify::{Claims, Kind, Measurement, Policy};
 use zeroize::Zeroizing;
 
 use crate::WorkerError;
+use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::stake::Staked;
 
@@ -23,24 +24,49 @@ pub(crate) struct Trust {
     pub(crate) addresses: Vec<String>,
 }
 
+/// What this worker's operator says of it, besides the chain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terms<'a> {
+    /// Whether simulated evidence will do.
+    pub(crate) allow_simulated: bool,
+    /// Roots to trust besides the vendors'.
+    pub(crate) roots: &'a [TeeRoot],
+    /// Where the control plane is, instead of where the chain says.
+    pub(crate) server: Option<&'a str>,
+}
+
+impl<'a> Terms<'a> {
+    /// Those of a configuration.
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self {
+            allow_simulated: config.allow_simulated_tee,
+            roots: &config.tee_roots,
+            server: config.server.as_deref(),
+        }
+    }
+}
+
 /// Reads the cluster: its allow-list, and where its control plane is.
 pub(crate) async fn read_trust(
     client: &Client,
     deployment: &Deployment,
-    allow_simulated: bool,
-    server: Option<&str>,
+    terms: Terms<'_>,
 ) -> Result<Trust, WorkerError> {
     let id = deployment.cluster()?;
     let cluster = client.object::<Cluster>(deployment, id).await?.value;
-    trust(&cluster, allow_simulated, server)
+    trust(&cluster, terms)
 }
 
-fn trust(
-    cluster: &Cluster,
-    allow_simulated: bool,
-    server: Option<&str>,
-) -> Result<Trust, WorkerError> {
+fn trust(cluster: &Cluster, terms: Terms<'_>) -> Result<Trust, WorkerError> {
+    let Terms {
+        allow_simulated,
+        roots,
+        server,
+    } = terms;
     let mut policy = Policy::new();
+    for root in roots {
+        policy = root.trust(policy)?;
+    }
     let mut allowed = 0;
     let mut hint = "";
     for entry in cluster.measurements.iter().filter(|entry| !entry.retired) {
@@ -285,9 +311,15 @@ mod tests {
         }
     }
 
+    const SIMULATED: Terms<'static> = Terms {
+        allow_simulated: true,
+        roots: &[],
+        server: None,
+    };
+
     #[test]
     fn the_chain_says_whom_to_trust() {
-        let trusted = trust(&cluster(), true, None).unwrap();
+        let trusted = trust(&cluster(), SIMULATED).unwrap();
         assert_eq!(trusted.addresses, ["10.0.0.1:6443"]);
         assert_eq!(trusted.expectation.tls_keys, Some(vec![[3; 32]]));
         let measurement = Measurement::from_bytes(&[7; 48]).unwrap();
@@ -295,24 +327,28 @@ mod tests {
             trusted.expectation.policy,
             Policy::new().allow(Kind::Simulated, measurement)
         );
-        let elsewhere = trust(&cluster(), true, Some("10.0.0.2:1")).unwrap();
+        let elsewhere = Terms {
+            server: Some("10.0.0.2:1"),
+            ..SIMULATED
+        };
+        let elsewhere = trust(&cluster(), elsewhere).unwrap();
         assert_eq!(elsewhere.addresses, ["10.0.0.2:1"]);
     }
 
     #[test]
     fn simulated_and_retired_measurements_are_no_trust() {
-        let refused = trust(&cluster(), false, None).unwrap_err();
+        let refused = trust(&cluster(), Terms::default()).unwrap_err();
         assert!(refused.to_string().contains("allowSimulatedTee"));
         let mut retired = cluster();
         retired.measurements[0].retired = true;
         assert!(matches!(
-            trust(&retired, true, None),
+            trust(&retired, SIMULATED),
             Err(WorkerError::NoMeasurement { .. })
         ));
         let mut nowhere = cluster();
         nowhere.endpoints.clear();
         assert!(matches!(
-            trust(&nowhere, true, None),
+            trust(&nowhere, SIMULATED),
             Err(WorkerError::NoEndpoint(_))
         ));
     }

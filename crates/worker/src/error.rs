@@ -75,6 +75,9 @@ pub enum WorkerError {
         /// What may help.
         hint: &'static str,
     },
+    /// A root that the configuration names.
+    #[error("teeRoots")]
+    TeeRoot(#[from] attested::TeeRootError),
     /// The control plane.
     #[error(transparent)]
     ControlPlane(Box<AttestedError>),
@@ -144,6 +147,7 @@ impl WorkerError {
             | Self::File { .. }
             | Self::FileContent { .. }
             | Self::InUse(_)
+            | Self::TeeRoot(_)
             | Self::NodeApi { .. } => Class::Configuration,
             Self::Chain(error) => match error.class() {
                 ErrorClass::Network => Class::Network,

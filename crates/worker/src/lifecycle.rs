@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cleanup::remove_everything;
-use crate::control_plane::{Applicant, read_trust, verify};
+use crate::control_plane::{Applicant, Terms, read_trust, verify};
 use crate::credentials::{Credentials, Serving};
 use crate::error::line;
 use crate::keys::{SecretFile, node_key};
@@ -171,11 +171,10 @@ pub(crate) async fn enter(
     tracing::info!(stake = %staked.stake, token = %staked.token, expires_at_ms = staked.token_expires_at_ms, "staked");
 
     progress.doing("verifying the control plane");
-    let server = config.server.as_deref();
-    let simulated = config.allow_simulated_tee;
+    let terms = Terms::of(config);
     let entered = patience
         .run("joining", || async {
-            let trust = read_trust(client, deployment, simulated, server).await?;
+            let trust = read_trust(client, deployment, terms).await?;
             let verified = verify(&trust).await?;
             let address = config
                 .node_ip

@@ -2,6 +2,7 @@
 //! trusts, and what it sends to whom.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod hardware;
 mod join;
 mod node;
 mod server;

@@ -56,6 +56,9 @@ struct Keys {
     /// Accept a control plane whose TEE is simulated (proves nothing; development only)
     #[arg(long, env = "DAAS_ALLOW_SIMULATED_TEE", num_args = 0..=1, default_missing_value = "true")]
     allow_simulated_tee: Option<bool>,
+    /// Root of TEE evidence to trust besides the vendors', as kind=file; may be repeated
+    #[arg(long, env = "DAAS_TEE_ROOTS", value_name = "KIND=FILE", value_delimiter = ',')]
+    tee_roots: Option<Vec<String>>,
     /// Which agent runs the pods: native, k3s or kubelet [default: native]
     #[arg(long, env = "DAAS_AGENT")]
     agent: Option<String>,

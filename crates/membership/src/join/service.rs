@@ -11,12 +11,13 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use pki::{CertificateAuthority, IssueError, Profile};
 use seal::wire::{
     self, AttestationRequest, AttestationResponse, HeartbeatResponse, JoinRequest, LoginRequest,
-    LoginResponse, MAX_ADDRESSES, MAX_BODY, NodeCertificates, NodeRequest, Refusal, RefusalCode,
-    RenewRequest,
+    LoginResponse, MAX_ADDRESSES, MAX_BODY, NodeCertificates, NodeRequest, PublicAttestation,
+    Refusal, RefusalCode, RenewRequest,
 };
 use seal::{Bytes32, JoinProof, NodePublicKey, ObjectId, RenewProof, SignedHeartbeat};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tee_verify::{Binding, Collateral, Evidence};
 use tokio::sync::{Mutex, Semaphore};
 use zeroize::Zeroizing;
 
@@ -99,7 +100,8 @@ struct Shared {
     joining: Mutex<()>,
 }
 
-type Answer = Response<Full<Bytes>>;
+/// An answer with a body of JSON.
+pub type Answer = Response<Full<Bytes>>;
 
 impl JoinService {
     /// The service of these parts.
@@ -114,6 +116,11 @@ impl JoinService {
                 joining: Mutex::default(),
             }),
         }
+    }
+
+    /// Whether `path` is where anybody gets evidence with `GET` ([`JoinService::attest_publicly`]).
+    pub fn attests_publicly(method: &Method, path: &str) -> bool {
+        path == wire::PUBLIC_ATTESTATION || (method == Method::GET && path == wire::ATTESTATION)
     }
 
     /// Whether `path` is one of the service's.
@@ -185,14 +192,7 @@ impl JoinService {
         channel: Channel,
         request: AttestationRequest,
     ) -> Result<AttestationResponse, Refusal> {
-        let busy = || {
-            refuse(
-                RefusalCode::Busy,
-                "too many attestations at once; try again",
-            )
-        };
         let shared = &self.shared;
-        let permit = shared.attesting.try_acquire().map_err(|_| busy())?;
         let parts = &shared.parts;
         let binding = wire::binding(
             &parts.cluster,
@@ -200,19 +200,80 @@ impl JoinService {
             &channel.exporter,
             &request.nonce,
         );
-        let tee = parts.tee.clone();
-        let made = tokio::task::spawn_blocking(move || tee.attest(&binding)).await;
-        drop(permit);
-        let evidence = match made {
-            Ok(Ok(evidence)) => evidence,
-            Ok(Err(error)) => return Err(internal("make evidence", &error)),
-            Err(error) => return Err(internal("make evidence", &error)),
-        };
+        let (evidence, collateral) = self.prove(binding).await?;
         let challenge = shared.challenges.issue(channel.exporter, Instant::now());
         Ok(AttestationResponse {
             cluster: parts.cluster,
             evidence,
+            collateral,
             challenge: challenge.ok_or_else(busy)?,
+            version: parts.version.clone(),
+        })
+    }
+
+    /// Fresh evidence and what goes with it. Hardware makes one after the other: who comes when too many wait is sent
+    /// away.
+    async fn prove(&self, binding: Binding) -> Result<(Evidence, Collateral), Refusal> {
+        let permit = self.shared.attesting.try_acquire().map_err(|_| busy())?;
+        let tee = self.shared.parts.tee.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            let evidence = tee.attest(&binding);
+            (evidence, tee.collateral())
+        })
+        .await;
+        drop(permit);
+        let failed = |error: &dyn std::error::Error| internal("make evidence", error);
+        let (evidence, collateral) = made.map_err(|error| failed(&error))?;
+        Ok((
+            evidence.map_err(|error| failed(&error))?,
+            collateral.map_err(|error| failed(&error))?,
+        ))
+    }
+
+    /// Answers `GET` [`wire::PUBLIC_ATTESTATION`]: evidence over the nonce in `query`, for anybody, on whatever
+    /// connection this server's TLS key (its hash is `tls_key`) serves.
+    pub async fn attest_publicly(&self, tls_key: [u8; 32], query: Option<&str>) -> Answer {
+        let answered = match public_nonce(query) {
+            Ok(nonce) => self.public(tls_key, nonce).await,
+            Err(refusal) => Err(refusal),
+        };
+        let metrics = &self.shared.parts.metrics;
+        match answered.and_then(|answer| encode(&answer)) {
+            Ok(body) => {
+                metrics.request("public-attestation", "ok");
+                let mut answer = json(StatusCode::OK, body);
+                let never = http::HeaderValue::from_static("no-store");
+                answer
+                    .headers_mut()
+                    .insert(http::header::CACHE_CONTROL, never);
+                answer
+            }
+            Err(refusal) => {
+                metrics.request("public-attestation", refusal.code.as_str());
+                answer_refusal(&refusal)
+            }
+        }
+    }
+
+    async fn public(
+        &self,
+        tls_key: [u8; 32],
+        nonce: Bytes32,
+    ) -> Result<PublicAttestation, Refusal> {
+        let parts = &self.shared.parts;
+        let binding = wire::public_binding(&parts.cluster, &tls_key, &nonce);
+        let (evidence, collateral) = self.prove(binding).await?;
+        Ok(PublicAttestation {
+            cluster: parts.cluster,
+            kind: parts.tee.kind(),
+            hardware_rooted: parts.tee.capabilities().hardware_rooted,
+            measurement: parts.tee.measurement().clone(),
+            nonce,
+            tls_key: Bytes32(tls_key),
+            report_data: Bytes32(*binding.as_bytes()),
+            evidence,
+            collateral,
+            server_ca: parts.authorities.server_ca_pem.clone(),
             version: parts.version.clone(),
         })
     }
@@ -536,6 +597,28 @@ fn endpoint(path: &str) -> Option<Endpoint> {
         wire::HEARTBEAT => Some(Endpoint::Heartbeat),
         wire::USER_LOGIN => Some(Endpoint::UserLogin),
         _ => None,
+    }
+}
+
+fn busy() -> Refusal {
+    refuse(
+        RefusalCode::Busy,
+        "too many attestations at once; try again",
+    )
+}
+
+/// The one `nonce` of a query.
+fn public_nonce(query: Option<&str>) -> Result<Bytes32, Refusal> {
+    let mut nonces = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("nonce="));
+    match (nonces.next().map(str::parse), nonces.next()) {
+        (Some(Ok(nonce)), None) => Ok(nonce),
+        _ => Err(refuse(
+            RefusalCode::Malformed,
+            "give one fresh nonce: ?nonce=<64 hexadecimal digits>",
+        )),
     }
 }
 

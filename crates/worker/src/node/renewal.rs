@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Node;
 use crate::WorkerError;
-use crate::control_plane::{read_trust, verify};
+use crate::control_plane::{Terms, read_trust, verify};
 use crate::credentials::Credentials;
 use crate::error::line;
 use crate::retry::Backoff;
@@ -70,9 +70,8 @@ async fn renew(node: &Node) -> Result<(), WorkerError> {
 
 async fn certify(node: &Node) -> Result<Credentials, WorkerError> {
     let staking = &node.staking;
-    let server = node.config.server.as_deref();
-    let simulated = node.config.allow_simulated_tee;
-    let trust = read_trust(&staking.client, &staking.deployment, simulated, server).await?;
+    let terms = Terms::of(&node.config);
+    let trust = read_trust(&staking.client, &staking.deployment, terms).await?;
     let renewed = verify(&trust)
         .await?
         .renew(&trust, &node.applicant(), &node.staked)

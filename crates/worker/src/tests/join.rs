@@ -15,33 +15,44 @@ use tokio::net::{TcpListener, TcpStream};
 use super::server::{Lie, Server, measurement, register, tee};
 use super::world::World;
 use crate::WorkerError;
-use crate::control_plane::{Applicant, Trust, read_trust, verify};
+use crate::control_plane::{Applicant, Terms, Trust, read_trust, verify};
 use crate::credentials::Credentials;
 use crate::stake::Staked;
 
 /// A staked worker that goes through what it does when it starts.
-struct Starting {
-    world: World,
-    staked: Staked,
+pub(super) struct Starting {
+    pub(super) world: World,
+    pub(super) staked: Staked,
 }
 
 impl Starting {
     async fn new() -> Self {
-        let world = World::new(&measurement()).await;
+        Self::on(World::new(&measurement()).await).await
+    }
+
+    pub(super) async fn on(world: World) -> Self {
         let (staking, mut state) = world.staking("worker-0");
         let staked = staking.ensure(&mut state).await.unwrap();
         Self { world, staked }
     }
 
     async fn trust(&self) -> Result<Trust, WorkerError> {
-        read_trust(&self.world.client, &self.world.deployment, true, None).await
+        let terms = Terms {
+            allow_simulated: true,
+            ..Terms::default()
+        };
+        self.trust_on(terms).await
+    }
+
+    pub(super) async fn trust_on(&self, terms: Terms<'_>) -> Result<Trust, WorkerError> {
+        read_trust(&self.world.client, &self.world.deployment, terms).await
     }
 
     async fn join(&self) -> Result<Credentials, WorkerError> {
         self.join_with(&self.trust().await?).await
     }
 
-    async fn join_with(&self, trust: &Trust) -> Result<Credentials, WorkerError> {
+    pub(super) async fn join_with(&self, trust: &Trust) -> Result<Credentials, WorkerError> {
         let node = "worker-0".parse().unwrap();
         let applicant = Applicant {
             node: &node,
@@ -69,7 +80,7 @@ impl Starting {
     }
 
     /// Nothing that was received has any of the secret in it, nor anything but requests for evidence.
-    fn assert_nothing_secret(&self, received: &Mutex<Vec<u8>>) {
+    pub(super) fn assert_nothing_secret(&self, received: &Mutex<Vec<u8>>) {
         let received = received.lock();
         let holds = |needle: &[u8]| {
             received
@@ -85,14 +96,14 @@ impl Starting {
     }
 }
 
-fn evidence_error(refused: Result<Credentials, WorkerError>) -> VerifyError {
+pub(super) fn evidence_error(refused: Result<Credentials, WorkerError>) -> VerifyError {
     match attested_error(refused.err().unwrap()) {
         AttestedError::Evidence { source, .. } => source,
         other => panic!("{other:?}"),
     }
 }
 
-fn attested_error(error: WorkerError) -> AttestedError {
+pub(super) fn attested_error(error: WorkerError) -> AttestedError {
     match error {
         WorkerError::ControlPlane(error) => *error,
         other => panic!("{other:?}"),
@@ -171,7 +182,7 @@ async fn simulated_evidence_is_refused_unless_the_worker_allows_it() {
     let start = Starting::new().await;
     let server = Server::start(&start.world, None).await;
     register(&start.world, server.address, server.tls_key).await;
-    let refused = read_trust(&start.world.client, &start.world.deployment, false, None).await;
+    let refused = start.trust_on(Terms::default()).await;
     let refused = refused.err().unwrap();
     assert!(matches!(refused, WorkerError::NoMeasurement { .. }));
     assert_eq!(refused.exit_code(), 14);

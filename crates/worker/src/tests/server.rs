@@ -67,6 +67,16 @@ impl Server {
     }
 
     pub(super) async fn start(world: &World, lie: Option<Lie>) -> Self {
+        Self::start_in(tee(world), world, lie, None).await
+    }
+
+    /// In this TEE; its evidence is about `claimed` instead of its own TLS key, if that is given.
+    pub(super) async fn start_in(
+        tee: Arc<dyn tee::Provider>,
+        world: &World,
+        lie: Option<Lie>,
+        claimed: Option<[u8; 32]>,
+    ) -> Self {
         let now = SystemTime::now();
         let year = Duration::from_secs(365 * 86_400);
         let server_ca = CertificateAuthority::generate("server", now, year).unwrap();
@@ -83,7 +93,7 @@ impl Server {
         ));
         let service = JoinService::new(JoinParts {
             cluster: ObjectId(cluster.into_inner()),
-            tee: tee(world),
+            tee,
             chain: Arc::new((world.client.clone(), world.deployment.clone())),
             view,
             records: Arc::new(MemoryRecords::default()),
@@ -135,7 +145,8 @@ impl Server {
                 let service = answering.clone();
                 tokio::spawn(async move {
                     if let Ok(tls) = acceptor.accept(tcp).await {
-                        connection(tls, tls_key, service, kept, lie).await;
+                        let attested = claimed.unwrap_or(tls_key);
+                        connection(tls, attested, service, kept, lie).await;
                     }
                 });
             }
@@ -203,12 +214,22 @@ async fn connection(
 
 /// Tells the chain where the control plane is.
 pub(super) async fn register(world: &World, address: SocketAddr, tls_key: [u8; 32]) {
+    register_in(world, &*tee(world), address, tls_key).await;
+}
+
+/// Tells the chain where the control plane is, and in which TEE.
+pub(super) async fn register_in(
+    world: &World,
+    tee: &dyn tee::Provider,
+    address: SocketAddr,
+    tls_key: [u8; 32],
+) {
     let deployment = &world.deployment;
     let registration = chain::calls::EndpointRegistration {
         url: format!("https://{address}"),
         tls_key_hash: tls_key,
-        measurement: tee::Provider::measurement(&*tee(world)).as_bytes().to_vec(),
-        kind: chain::objects::TeeKind::Simulated,
+        measurement: tee.measurement().as_bytes().to_vec(),
+        kind: chain_kind(tee),
     };
     let (cap, cluster) = (
         deployment.cluster_cap.unwrap(),
@@ -216,6 +237,11 @@ pub(super) async fn register(world: &World, address: SocketAddr, tls_key: [u8; 3
     );
     let call = chain::calls::register_endpoint(deployment, cap, cluster, registration);
     world.client.submit(&world.publisher, &call).await.unwrap();
+}
+
+/// The chain's name of a kind.
+pub(super) fn chain_kind(tee: &dyn tee::Provider) -> chain::objects::TeeKind {
+    chain::objects::TeeKind::from_code(tee.kind().number()).unwrap()
 }
 
 /// This binary's measurement.

@@ -37,6 +37,11 @@ impl Drop for World {
 impl World {
     /// A cluster whose allow-list has this measurement.
     pub(super) async fn new(measurement: &[u8]) -> Self {
+        Self::with(TeeKind::Simulated, measurement).await
+    }
+
+    /// A cluster whose allow-list has this measurement of this kind.
+    pub(super) async fn with(kind: TeeKind, measurement: &[u8]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (publisher, key) = (Key::generate().unwrap(), Key::generate().unwrap());
         let funds = vec![
@@ -52,7 +57,7 @@ impl World {
         let client = Client::connect(&handle.url()).await.unwrap();
         let mut deployment = Deployment::load(&ledger.join("deployment.json")).unwrap();
         let approval = Approval {
-            kind: TeeKind::Simulated,
+            kind,
             measurement: measurement.to_vec(),
             source: "test".to_owned(),
         };
