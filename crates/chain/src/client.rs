@@ -1,5 +1,6 @@
 //! The client: reads, and transactions from intent to checkpoint.
 
+mod anchor;
 mod execute;
 mod read;
 

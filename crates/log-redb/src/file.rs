@@ -64,6 +64,18 @@ pub(crate) fn lock(path: &Path) -> Result<File, LogError> {
     }
 }
 
+/// Blocks until the lock was free for a moment.
+pub(crate) fn wait_for_lock(path: &Path) -> Result<(), LogError> {
+    let lock_path = with_suffix(path, ".lock");
+    let failed = |source| error::io("locking", &lock_path, source);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed)?;
+    file.lock().and_then(|()| file.unlock()).map_err(failed)
+}
+
 /// Opens the database, making it first where there is none. The lock must be held.
 pub(crate) fn open(path: &Path) -> Result<Database, LogError> {
     match fs::metadata(path) {

@@ -61,6 +61,28 @@ impl RedbLog {
         Ok(log)
     }
 
+    /// As [`RedbLog::open`], but waits for as long as another process has the log open. When the waiting is given up, its
+    /// thread stays until the lock is free and then lets go of it.
+    pub async fn open_when_free(path: impl Into<PathBuf>) -> Result<Self, LogError> {
+        let path = path.into();
+        loop {
+            match Self::open(&path).await {
+                Err(LogError::InUse { .. }) => {}
+                opened => return opened,
+            }
+            let (free, waiting) = tokio::sync::oneshot::channel();
+            let place = path.clone();
+            // No blocking task: it could not be ended, and a runtime waits for its tasks.
+            let spawned = std::thread::Builder::new()
+                .name("log-lock".to_owned())
+                .spawn(move || {
+                    let _ = free.send(file::wait_for_lock(&place));
+                });
+            spawned.map_err(|source| error::io("waiting for", &path, source))?;
+            waiting.await.map_err(|_| LogError::Closed)??;
+        }
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         action: &'static str,

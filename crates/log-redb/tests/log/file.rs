@@ -290,3 +290,19 @@ async fn what_a_crash_left_while_making_the_file_is_no_obstacle() {
     let age = fs::metadata(&path).unwrap().modified().unwrap();
     assert!(SystemTime::now().duration_since(age).unwrap() < Duration::from_secs(60));
 }
+
+#[tokio::test]
+async fn who_waits_for_the_log_gets_it_when_it_is_released() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    filled(&path, 1).await;
+    let held = RedbLog::open(&path).await.unwrap();
+    let waiting = tokio::spawn(RedbLog::open_when_free(path.clone()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished());
+    held.append(2, Bytes::from_static(b"x")).await.unwrap();
+    drop(held);
+    let taken = tokio::time::timeout(Duration::from_secs(10), waiting);
+    let log = taken.await.unwrap().unwrap().unwrap();
+    assert_eq!(log.state().await.unwrap().last, 2);
+}
