@@ -24,6 +24,7 @@ use machinery::{Reason, Status};
 use registry::{Registry, RequestContext};
 use tokio_util::sync::CancellationToken;
 
+use crate::aggregation::Aggregator;
 use crate::audit::Audit;
 use crate::authn::{Authenticated, AuthenticationError, Authenticator};
 use crate::authz::attributes::Attributes;
@@ -56,6 +57,7 @@ pub(crate) struct Handler {
     pub(crate) nodes: Arc<dyn NodeConnector>,
     pub(crate) limits: Limits,
     pub(crate) discovery: Discovery,
+    pub(crate) aggregator: Aggregator,
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) openapi: crate::openapi::OpenApi,
@@ -88,11 +90,19 @@ impl Handler {
         .await
         .map_err(|_| BuildError::Flow("its objects could not be read in time".to_owned()))?
         .map_err(|s| BuildError::Flow(s.message))?;
+        let aggregator = tokio::time::timeout(
+            LOADING,
+            Aggregator::start(&registry, builder.front_proxy.clone()),
+        )
+        .await
+        .map_err(|_| BuildError::Aggregator("its objects could not be read in time".to_owned()))?
+        .map_err(|s| BuildError::Aggregator(s.message))?;
         let health = Health::new(builder.checks)?;
         Ok(Arc::new(Self {
             authenticator: Authenticator::new(builder.gate, builder.tokens, &registry),
             authorizer,
             nodes: builder.nodes,
+            aggregator,
             discovery: Discovery::new(&registry, &builder.advertise),
             openapi: crate::openapi::OpenApi::new(&registry),
             health,

@@ -6,10 +6,13 @@ use registry::{Served, Target, Verb};
 
 use crate::chain::ApiRequest;
 use crate::respond::{self, Reply};
-use crate::{health, openapi, resource, server_info};
+use crate::{aggregation, health, openapi, resource, server_info};
 
 /// Answers a request.
 pub(crate) async fn dispatch(request: ApiRequest) -> Reply {
+    if let Some(remote) = request.handler.aggregator.find(&request.info.path) {
+        return aggregation::serve(request, &remote).await;
+    }
     if request.info.is_resource {
         resource_request(request).await
     } else {
@@ -37,9 +40,9 @@ async fn other(request: ApiRequest) -> Reply {
             _ => respond::page_not_found(),
         };
     }
-    if let Some(reply) = handler
-        .discovery
-        .serve(&handler, trimmed, request.headers())
+    let own = |headers: &http::HeaderMap| handler.discovery.serve(&handler, trimmed, headers);
+    if let Some(reply) =
+        aggregation::discovery(&handler.aggregator, trimmed, request.headers(), own)
     {
         return reply;
     }
@@ -61,7 +64,12 @@ async fn other(request: ApiRequest) -> Reply {
         "/openid/v1/jwks" => server_info::jwks(&handler),
         "/.well-known/openid-configuration" => server_info::openid_configuration(&handler),
         p if p == "/openapi/v2" || p.starts_with("/openapi/v3") => {
-            openapi::serve(&handler, p, &request).await
+            let own = openapi::serve(&handler, p, &request).await;
+            if p == "/openapi/v3" {
+                aggregation::openapi_index(&handler.aggregator, own)
+            } else {
+                own
+            }
         }
         p if p.starts_with("/version/") => respond::status(&Status::unknown_resource()),
         _ => respond::page_not_found(),

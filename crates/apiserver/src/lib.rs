@@ -9,6 +9,7 @@
 //! The handler order is upstream's (`DefaultBuildHandlerChain`): request info, audit,
 //! authentication, impersonation, in-flight limits, authorisation, dispatch.
 
+mod aggregation;
 pub mod audit;
 pub mod authn;
 pub mod authz;
@@ -35,6 +36,7 @@ mod side_routes;
 pub mod tls;
 mod virtual_resource;
 
+pub use aggregation::FrontProxy;
 pub use authn::gate::{CertificateIdentity, IdentityGate, OpenGate, Refusal};
 pub use body::{Body, BoxError};
 pub use connection::{ConnectionInfo, Exporter};

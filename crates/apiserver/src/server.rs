@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::aggregation::FrontProxy;
 use crate::audit::Audit;
 use crate::authn::gate::{IdentityGate, OpenGate};
 use crate::authn::service_account::ServiceAccountTokens;
@@ -26,6 +27,9 @@ pub enum BuildError {
     /// Priority and fairness cannot follow the registry.
     #[error("priority and fairness cannot be loaded: {0}")]
     Flow(String),
+    /// The aggregated API servers cannot follow the registry.
+    #[error("the aggregated API servers cannot be loaded: {0}")]
+    Aggregator(String),
     /// Two checks have one name.
     #[error("two health checks are named {0:?}")]
     DuplicateCheck(String),
@@ -49,6 +53,7 @@ pub struct ServerBuilder {
     pub(crate) tokens: Option<Arc<ServiceAccountTokens>>,
     pub(crate) audit: Option<Audit>,
     pub(crate) checks: Vec<Arc<dyn HealthCheck>>,
+    pub(crate) front_proxy: Option<Arc<FrontProxy>>,
     pub(crate) exporters: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) advertise: String,
@@ -96,6 +101,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn audit(mut self, audit: Audit) -> Self {
         self.audit = Some(audit);
+        self
+    }
+
+    /// Who this server is towards aggregated API servers. Without it they are called without a client certificate, and
+    /// believe nothing of the user.
+    #[must_use]
+    pub fn front_proxy(mut self, proxy: Arc<FrontProxy>) -> Self {
+        self.front_proxy = Some(proxy);
         self
     }
 
@@ -176,6 +189,7 @@ impl Server {
             tokens: None,
             audit: None,
             checks: Vec::new(),
+            front_proxy: None,
             exporters: Vec::new(),
             limits: Limits::default(),
             advertise: String::new(),

@@ -1,6 +1,8 @@
 //! The server over a store in memory, driven by real clients and by hostile ones.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "server/aggregation.rs"]
+mod aggregation;
 #[path = "server/apidiff.rs"]
 mod apidiff;
 #[path = "server/attacks.rs"]

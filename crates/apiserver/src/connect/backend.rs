@@ -66,7 +66,7 @@ const HOP: [HeaderName; 8] = [
 ];
 
 /// The request's headers for the backend. With `upgrade`, those that ask for it stay.
-pub(super) fn forwarded(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
+pub(crate) fn forwarded(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     let mut out = headers.clone();
     if !upgrade {
         for name in &HOP {
@@ -102,7 +102,7 @@ pub(super) fn forwarded(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
 
 /// Whether a request asks to change the protocol.
 // upstream: apimachinery/pkg/util/httpstream/httpstream.go#IsUpgradeRequest
-pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONNECTION)
         .iter()
@@ -113,7 +113,7 @@ pub(super) fn wants_upgrade(headers: &HeaderMap) -> bool {
 
 /// Passes an upgrade through: after 101 bytes are copied both ways until either side, the identity or the server ends.
 /// Another answer than 101 is passed on as it is.
-pub(super) async fn upgrade(
+pub(crate) async fn upgrade(
     mut client: Request<Incoming>,
     backend: Response<Incoming>,
     mut live: Live,
@@ -169,7 +169,7 @@ pub(super) fn pass(backend: Response<Incoming>) -> Reply {
 }
 
 /// The same, cut off when the identity or the server ends.
-pub(super) fn pass_while(backend: Response<Incoming>, mut live: Live) -> Reply {
+pub(crate) fn pass_while(backend: Response<Incoming>, mut live: Live) -> Reply {
     let ended = CancellationToken::new();
     let (stop, guard) = (ended.clone(), ended.clone().drop_guard());
     let watcher = CancellationToken::new();
