@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 to=target/clients
-layer=2.0.0 python=37.0.2 node=2.0.1
+layer=2.0.0 python=37.0.2 node=1.4.0
 
 command -v python3 >/dev/null || { echo "error: python3 is needed to fetch the clients" >&2; exit 1; }
 python3 -m pip --version >/dev/null 2>&1 || { echo "error: python3-pip is needed to fetch the clients" >&2; exit 1; }

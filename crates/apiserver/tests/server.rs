@@ -11,6 +11,8 @@ mod attacks;
 mod auditing;
 #[path = "server/backend.rs"]
 mod backend;
+#[path = "server/clients.rs"]
+mod clients;
 #[path = "server/flow.rs"]
 mod flow;
 #[path = "server/harness.rs"]

@@ -8,7 +8,6 @@ use apiserver::authn::UserInfo;
 use apiserver::{Body, ConnectionInfo, Limits, SideRequest, SideResponse, SideRoutes};
 use async_trait::async_trait;
 use http_body_util::BodyExt;
-use parking_lot::Mutex;
 use registry::admission::{Admission, Attributes, Operation};
 use registry::{Registry, RegistryOptions};
 use serde_json::{Value, json};
