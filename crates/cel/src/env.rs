@@ -51,6 +51,13 @@ impl Env {
         self
     }
 
+    /// Without a variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        Arc::make_mut(&mut self.variables).remove(name);
+        self
+    }
+
     /// With `Object{…}` and `JSONPatch{…}`, which mutations make.
     ///
     /// upstream: staging/src/k8s.io/apiserver/pkg/cel/mutation

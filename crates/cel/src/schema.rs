@@ -60,8 +60,10 @@ pub(crate) enum Shape {
     Map { values: Schema },
     /// Fields by the names that expressions use.
     Object(BTreeMap<String, Field>),
-    /// A part that is typed outside of schemas.
+    /// A part without a schema.
     Dyn,
+    /// A value that isn't JSON: only its type is known.
+    Typed(Type),
 }
 
 #[derive(Debug)]
@@ -126,6 +128,11 @@ impl Schema {
         node("dyn", Shape::Dyn, MAX_REQUEST_SIZE, 1)
     }
 
+    /// Any value of a type.
+    pub fn of_type(of: Type) -> Self {
+        node("typed", Shape::Typed(of), MAX_REQUEST_SIZE, 1)
+    }
+
     /// A list.
     pub fn list_of(items: Schema) -> Self {
         let max = items.most_within_request();
@@ -179,6 +186,7 @@ impl Schema {
             Shape::List { items, .. } => Type::list(items.cel_type()),
             Shape::Map { values } => Type::map(Type::String, values.cel_type()),
             Shape::Object(_) => Type::Object(self.clone()),
+            Shape::Typed(of) => of.clone(),
         }
     }
 

@@ -148,14 +148,14 @@ impl<'a> Value<'a> {
     pub fn try_typed(value: &'a Json, schema: &'a Schema) -> Result<Self, EvalError> {
         let wrong = |message: &str| Err(EvalError::runtime(message));
         if value.is_null() {
-            return if schema.nullable() || matches!(schema.shape(), Shape::Dyn) {
+            return if schema.nullable() || matches!(schema.shape(), Shape::Dyn | Shape::Typed(_)) {
                 Ok(Value::Null)
             } else {
                 wrong("invalid data, got null for schema with nullable=false")
             };
         }
         match (schema.shape(), value) {
-            (Shape::Dyn, value) => Ok(Value::json(value)),
+            (Shape::Dyn | Shape::Typed(_), value) => Ok(Value::json(value)),
             (Shape::IntOrString, Json::String(_) | Json::Number(_)) => match Value::json(value) {
                 Value::Double(_) => {
                     wrong("invalid data, expected XIntOrString value to be either a string or integer")

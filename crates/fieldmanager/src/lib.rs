@@ -20,3 +20,22 @@ pub use node::Node;
 pub use path::PathElement;
 pub use set::Set;
 pub use walk::WalkError;
+
+/// Merges a configuration into a live object by the type's merge semantics; managed fields are left as they are.
+///
+/// # Errors
+/// The configuration is not of the type.
+// upstream: structured-merge-diff/typed/typed.go#TypedValue.Merge
+pub fn merge(
+    node: &Node<'_>,
+    live: &serde_json::Value,
+    configuration: &serde_json::Value,
+) -> Result<serde_json::Value, WalkError> {
+    walk::merge(node, live, configuration)
+}
+
+/// The path of the first object or list in a value that its type merges only as a whole.
+// upstream: plugin/policy/mutating/patch/smd.go#validatePatch
+pub fn first_atomic(node: &Node<'_>, value: &serde_json::Value) -> Option<String> {
+    walk::first_atomic(node, value, "")
+}

@@ -13,7 +13,7 @@ pub(crate) use fields::field_set;
 pub(crate) use merge::merge;
 pub(crate) use remove::remove;
 
-use crate::node::Relation;
+use crate::node::{Node, Relation};
 use crate::path::PathElement;
 
 /// A value that can't be walked as its type.
@@ -54,6 +54,21 @@ pub enum WalkError {
         /// The entry.
         key: String,
     },
+}
+
+/// The path of the first object or list that isn't looked into.
+pub(crate) fn first_atomic(node: &Node<'_>, value: &Value, path: &str) -> Option<String> {
+    match (node.relation(value), value) {
+        (Relation::Map, Value::Object(fields)) => fields
+            .iter()
+            .find_map(|(name, v)| first_atomic(&node.child(name), v, &format!("{path}.{name}"))),
+        (Relation::ListByKeys(_) | Relation::ListAsSet, Value::Array(items)) => {
+            let element = node.element();
+            items.iter().find_map(|v| first_atomic(&element, v, path))
+        }
+        (_, Value::Object(_) | Value::Array(_)) => Some(path.to_owned()),
+        _ => None,
+    }
 }
 
 /// The step of a list's element; `None` when the element has none (stored data may be so).

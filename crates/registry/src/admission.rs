@@ -16,6 +16,7 @@ mod namespace_lifecycle;
 mod node_restriction;
 mod owner_references;
 mod pod_security;
+pub(crate) mod policy;
 mod priority;
 mod reinvocation;
 mod request_options;
@@ -46,6 +47,7 @@ pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use owner_references::OwnerReferencesPermissionEnforcement;
 pub use pod_security::PodSecurity;
+pub use policy::{MutatingAdmissionPolicy, ValidatingAdmissionPolicy};
 pub use priority::Priority;
 pub use reinvocation::Reinvocation;
 pub use request_options::RequestOptions;
@@ -75,7 +77,9 @@ pub fn default_chain() -> Chain {
         Arc::new(CertificateSigning),
         Arc::new(CertificateSubjectRestriction),
         Arc::new(DefaultIngressClass),
+        Arc::new(MutatingAdmissionPolicy::default()),
         Arc::new(MutatingAdmissionWebhook::default()),
+        Arc::new(ValidatingAdmissionPolicy::default()),
         Arc::new(ValidatingAdmissionWebhook::default()),
         Arc::new(ResourceQuota::default()),
     ])

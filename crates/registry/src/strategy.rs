@@ -10,6 +10,7 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
 
 mod api_service;
+mod admission_policy;
 mod batch;
 mod checks;
 mod cluster;
@@ -324,8 +325,17 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
             Arc::new(extension::Webhooks { mutating: false })
         }
-        ("admissionregistration.k8s.io", _) => {
-            Arc::new(extension::AdmissionPolicy { status: has_status })
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => {
+            Arc::new(admission_policy::AdmissionPolicy { mutating: true })
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            Arc::new(admission_policy::AdmissionPolicy { mutating: false })
+        }
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding") => {
+            Arc::new(admission_policy::AdmissionPolicyBinding { mutating: true })
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding") => {
+            Arc::new(admission_policy::AdmissionPolicyBinding { mutating: false })
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => Arc::new(definition::Definition),
         ("apiregistration.k8s.io", "APIService") => Arc::new(api_service::ApiService),

@@ -25,6 +25,11 @@ use super::Attributes;
 use crate::ops::{subresource::scale, write};
 use crate::resource::Resource;
 
+/// `request` as expressions see it, in the version of `resource`.
+pub(super) fn request(attributes: &Attributes<'_>, resource: &Resource) -> Value {
+    review::request(attributes, resource, Value::Null, Value::Null, "")
+}
+
 /// A request as one webhook sees it.
 struct Invocation<'a> {
     hook: &'a hook::Hook,
@@ -49,7 +54,7 @@ fn kind(resource: &Resource, subresource: &str) -> Gvk {
 }
 
 /// An admitted object (in storage form) as a webhook is shown it: in the version of its rule, and of `scale` the Scale.
-fn shown(attributes: &Attributes<'_>, resource: &Resource, object: &Value) -> Value {
+pub(super) fn shown(attributes: &Attributes<'_>, resource: &Resource, object: &Value) -> Value {
     if attributes.subresource == "scale" && object.kind() != "Scale" {
         return scale::scale_of(attributes.resource, object);
     }
@@ -61,7 +66,7 @@ fn shown(attributes: &Attributes<'_>, resource: &Resource, object: &Value) -> Va
 }
 
 /// The other way round: what a webhook made of the object that it was shown.
-fn taken(
+pub(super) fn taken(
     attributes: &Attributes<'_>,
     resource: &Resource,
     patched: Value,

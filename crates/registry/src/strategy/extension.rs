@@ -8,6 +8,7 @@ use machinery::validation::{NameCheck, is_fully_qualified_name, path_segment_nam
 use serde_json::{Map, Value, json};
 
 use super::{Strategy, StrategyContext, checks};
+use crate::admission::policy::expressions::Compiler;
 use crate::value::{Read, Write};
 
 /// Validating and mutating webhook configurations.
@@ -63,6 +64,12 @@ impl Strategy for Webhooks {
                 errors.push(Error::duplicate(&path.child("name"), name));
             }
             webhook(hook, &path, &mut errors);
+            super::admission_policy::match_conditions(
+                &Compiler::conditions(),
+                hook.list("matchConditions"),
+                &path.child("matchConditions"),
+                &mut errors,
+            );
         }
         errors
     }
@@ -408,29 +415,5 @@ impl Strategy for PriorityLevel {
             &["Exempt", "Limited"],
         );
         errors
-    }
-}
-
-/// Admission policies and their bindings: stored, and said not to be enforced.
-#[derive(Debug)]
-pub(crate) struct AdmissionPolicy {
-    pub(crate) status: bool,
-}
-
-impl Strategy for AdmissionPolicy {
-    fn allow_unconditional_update(&self) -> bool {
-        false
-    }
-
-    fn has_status(&self) -> bool {
-        self.status
-    }
-
-    fn generation(&self) -> bool {
-        true
-    }
-
-    fn warnings(&self, _object: &Value, _old: Option<&Value>) -> Vec<String> {
-        vec!["this server stores admission policies but does not enforce them yet".to_owned()]
     }
 }

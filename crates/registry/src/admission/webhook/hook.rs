@@ -13,6 +13,7 @@ use serde_json::Value;
 use store::Revision;
 use webhook::ClientConfig;
 
+use crate::admission::conditions::Condition;
 use crate::admission::rules::Rule;
 use crate::registry::Registry;
 use crate::value::Read;
@@ -48,8 +49,7 @@ pub(super) struct Hook {
     /// `reinvocationPolicy: IfNeeded`.
     pub(super) reinvoke: bool,
     pub(super) client: Result<ClientConfig, String>,
-    /// Name and expression.
-    pub(super) conditions: Vec<(String, String)>,
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl Hook {
@@ -86,7 +86,7 @@ impl Hook {
             conditions: hook
                 .list("matchConditions")
                 .iter()
-                .map(|c| (c.text("name").to_owned(), c.text("expression").to_owned()))
+                .map(|c| Condition::new(c.text("expression")))
                 .collect(),
             name,
         }
