@@ -13,6 +13,8 @@ use crate::vault::{Vault, VaultError};
 
 /// Name of the authority that certifies this server.
 const SERVER_AUTHORITY: &str = "daas-server-ca";
+/// Name of the authority that certifies the front proxy, and nothing else.
+const FRONT_PROXY_AUTHORITY: &str = "daas-front-proxy-ca";
 /// Name of the authority that certifies nodes and users.
 const CLIENT_AUTHORITY: &str = "daas-client-ca";
 
@@ -42,6 +44,8 @@ pub(crate) struct Identity {
     pub(crate) server_authority: CertificateAuthority,
     /// Certifies nodes and users.
     pub(crate) client_authority: Arc<CertificateAuthority>,
+    /// Certifies this server towards aggregated API servers.
+    pub(crate) front_proxy_authority: CertificateAuthority,
     /// PKCS#8 of the ECDSA P-256 key that signs ServiceAccount tokens.
     pub(crate) service_account_key: Zeroizing<Vec<u8>>,
     tls_key: KeyPair,
@@ -56,6 +60,7 @@ impl Identity {
         Ok(Self {
             server_authority: authority(vault, SERVER_AUTHORITY, now).await?,
             client_authority: Arc::new(authority(vault, CLIENT_AUTHORITY, now).await?),
+            front_proxy_authority: authority(vault, FRONT_PROXY_AUTHORITY, now).await?,
             service_account_key: key(vault, "service-account-key").await?,
             tls_key: KeyPair::from_pkcs8(&key(vault, "tls-key").await?)?,
         })
@@ -83,6 +88,29 @@ impl Identity {
             now + pki::SERVER_LIFETIME,
         )?;
         Ok(issued)
+    }
+
+    /// A certificate of the front-proxy authority for a fresh key.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub(crate) fn front_proxy_certificate(
+        &self,
+        name: &str,
+        now: SystemTime,
+    ) -> Result<(Issued, KeyPair), IdentityError> {
+        let key = KeyPair::generate()?;
+        let profile = Profile::Local {
+            name: name.to_owned(),
+            group: None,
+        };
+        let issued = self.front_proxy_authority.issue_for(
+            &key,
+            &profile,
+            now,
+            now + pki::SERVER_LIFETIME,
+        )?;
+        Ok((issued, key))
     }
 
     /// The chain that is served with a certificate: it and its authority's.

@@ -7,6 +7,7 @@ mod addresses;
 mod audit;
 mod config;
 mod error;
+mod front_proxy;
 mod identity;
 mod join;
 mod metrics;

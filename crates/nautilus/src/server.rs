@@ -119,10 +119,12 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
     let vault = Vault::new(store.clone());
     let audit_vault = vault.clone();
     let identity = Arc::new(Identity::load(&vault, SystemTime::now()).await?);
+    let tunnels = Tunnels::default();
     let registry = Registry::new(
         store,
         RegistryOptions {
             service_cidr: config.service_cidr,
+            backends: webhook::Backends::new(Arc::new(tunnels.clone())),
             ..RegistryOptions::default()
         },
     );
@@ -138,7 +140,6 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
 
     // The chain's view of who is staked, and what happens when somebody no longer is.
     let view = LiveView::new(cluster, Arc::new(SystemClock), ViewOptions::default());
-    let tunnels = Tunnels::default();
     let records: Arc<dyn JoinRecords> = Arc::new(VaultRecords::new(vault));
     let control: Arc<dyn NodeControl> = Arc::new(
         RegistryControl::new(&registry, tunnels.clone())
@@ -157,6 +158,12 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         config.clone(),
         identity.clone(),
         tls.clone(),
+        stop.clone(),
+    ));
+    let front_proxy = crate::front_proxy::of(&identity)?;
+    tasks.spawn(crate::front_proxy::renew(
+        identity.clone(),
+        front_proxy.clone(),
         stop.clone(),
     ));
     let mut metrics = crate::metrics::of_tee(&*tee);
@@ -187,6 +194,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
             tunnels,
         }))
         .service_account_tokens(Arc::new(tokens))
+        .front_proxy(front_proxy)
         .audit(audit)
         .exporter(seal::wire::EXPORTER_LABEL)
         .check(FnCheck::new("stake-view", {

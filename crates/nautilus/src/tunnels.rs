@@ -70,6 +70,21 @@ impl NodeConnector for Tunnels {
     }
 }
 
+/// Webhooks and aggregated API servers are reached as everything in pods is.
+#[async_trait]
+impl webhook::ClusterNetwork for Tunnels {
+    async fn dial(
+        &self,
+        address: std::net::SocketAddr,
+    ) -> std::io::Result<Box<dyn webhook::BackendStream>> {
+        match NodeConnector::dial(self, address).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(NodeConnectError::Io(error)) => Err(error),
+            Err(error) => Err(std::io::Error::other(error)),
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
