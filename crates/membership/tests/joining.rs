@@ -211,6 +211,8 @@ impl World {
             expires_at_ms: now + 3_600_000,
             revoked: false,
             generation: 0,
+            consumed_at_ms: 0,
+            consumed_by: None,
         };
         self.chain.tokens.lock().insert(token, object);
         Worker {
@@ -745,4 +747,59 @@ async fn bodies_are_bounded_and_strict() {
         refused("/daas/v1/other", vec![]).await,
         RefusalCode::NotFound
     );
+}
+
+#[tokio::test]
+async fn anybody_gets_evidence_over_a_nonce() {
+    let world = World::new();
+    let tls_key = [7; 32];
+    let nonce = Bytes32::random();
+    let ask = async |query: Option<String>| {
+        let answer = world
+            .service
+            .attest_publicly(tls_key, query.as_deref())
+            .await;
+        let (parts, body) = answer.into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    };
+    let (parts, body) = ask(Some(format!("nonce={nonce}"))).await;
+    assert_eq!(parts.status, 200);
+    assert_eq!(parts.headers[http::header::CACHE_CONTROL], "no-store");
+    let answer: wire::PublicAttestation = serde_json::from_slice(&body).unwrap();
+    assert_eq!((answer.cluster, answer.nonce), (CLUSTER, nonce));
+    assert!(!answer.hardware_rooted && answer.kind == Kind::Simulated);
+    let policy = Policy::new().allow(Kind::Simulated, answer.measurement.clone());
+    let check = |binding: &tee_verify::Binding| {
+        let now = SystemTime::now();
+        verify(&answer.evidence, &answer.collateral, &policy, now, binding)
+    };
+    let bound = wire::public_binding(&CLUSTER, &tls_key, &nonce);
+    assert_eq!(*bound.as_bytes(), answer.report_data.0);
+    check(&bound).unwrap();
+    // For no other key or nonce, nor on a connection of the exchange.
+    for other in [
+        wire::public_binding(&CLUSTER, &[8; 32], &nonce),
+        wire::public_binding(&CLUSTER, &tls_key, &Bytes32::random()),
+        wire::public_binding(&ObjectId([1; 32]), &tls_key, &nonce),
+        wire::binding(&CLUSTER, &tls_key, &Bytes32([0; 32]), &nonce),
+    ] {
+        assert_eq!(check(&other), Err(tee_verify::VerifyError::Binding));
+    }
+    // It is a file that the offline verifier takes.
+    let evidence = tee_verify::read_evidence(&body, None).unwrap();
+    assert_eq!(evidence, answer.evidence);
+
+    for query in [
+        None,
+        Some(String::new()),
+        Some("nonce=".to_owned()),
+        Some("nonce=00".to_owned()),
+        Some(format!("nonce={nonce}0")),
+        Some(format!("nonce={nonce}&nonce={nonce}")),
+    ] {
+        let (parts, body) = ask(query).await;
+        assert_eq!(parts.status, 400);
+        let refusal: Refusal = serde_json::from_slice(&body).unwrap();
+        assert_eq!(refusal.code, RefusalCode::Malformed);
+    }
 }

@@ -1,5 +1,6 @@
 //! DER and PEM.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
@@ -56,6 +57,24 @@ pub fn certificates_from_pem(pem: &str) -> Result<Vec<CertificateDer<'static>>, 
         return Err(PemError::Empty);
     }
     Ok(certificates)
+}
+
+/// Whether `authority`, a certificate with a P-256 key, signed `certificate` (both DER): names and signature, not the
+/// time.
+pub fn is_certified_by(certificate: &[u8], authority: &[u8]) -> bool {
+    let parse = |der| x509_parser::parse_x509_certificate(der).ok();
+    let (Some((_, child)), Some((_, issuer))) = (parse(certificate), parse(authority)) else {
+        return false;
+    };
+    let key = UnparsedPublicKey::new(
+        &ECDSA_P256_SHA256_ASN1,
+        &issuer.public_key().subject_public_key.data,
+    );
+    issuer.is_ca()
+        && child.issuer().as_raw() == issuer.subject().as_raw()
+        && key
+            .verify(child.tbs_certificate.as_ref(), &child.signature_value.data)
+            .is_ok()
 }
 
 /// SHA-256 of the DER of a certificate's `SubjectPublicKeyInfo`: the pin of its key.

@@ -17,7 +17,9 @@ mod peer;
 mod profile;
 
 pub use authority::{AuthorityError, CertificateAuthority, IssueError, Issued};
-pub use der::{PemError, certificates_from_pem, pem_certificate, pem_private_key, spki_sha256};
+pub use der::{
+    PemError, certificates_from_pem, is_certified_by, pem_certificate, pem_private_key, spki_sha256,
+};
 pub use keypair::{KeyPair, KeyPairError};
 pub use peer::{ParseCertificateError, PeerIdentity, parse_certificate};
 pub use profile::{Backing, Profile, UserRole};

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use pki::{
     AuthorityError, BACKDATE, Backing, CertificateAuthority, IssueError, KeyPair, Profile,
-    UserRole, certificates_from_pem, parse_certificate, pem_private_key, spki_sha256,
+    UserRole, certificates_from_pem, is_certified_by, parse_certificate, pem_private_key,
+    spki_sha256,
 };
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
@@ -221,4 +222,24 @@ fn pem_is_what_others_read() {
         *KeyPair::from_pkcs8(&key.pkcs8()).unwrap().pkcs8(),
         *key.pkcs8()
     );
+}
+
+#[test]
+fn who_certified_a_certificate() {
+    let (ca, other, now) = (authority(), authority(), SystemTime::now());
+    let key = KeyPair::generate().unwrap();
+    let issued = ca
+        .issue(&key.request().unwrap(), &node(), now, now + DAY)
+        .unwrap();
+    assert!(is_certified_by(&issued.der, ca.der()));
+    assert!(is_certified_by(ca.der(), ca.der()));
+    // Of the same name, with another key.
+    assert!(!is_certified_by(&issued.der, other.der()));
+    assert!(!is_certified_by(ca.der(), &issued.der));
+    assert!(!is_certified_by(&[], ca.der()));
+    assert!(!is_certified_by(&issued.der, &[0x30]));
+    let mut forged = issued.der.to_vec();
+    let middle = forged.len() / 2;
+    forged[middle] ^= 1;
+    assert!(!is_certified_by(&forged, ca.der()));
 }

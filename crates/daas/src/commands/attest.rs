@@ -10,10 +10,10 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use jiff::Timestamp;
 use tee_verify::offline::{At, OfflinePolicy, Verdict, judge};
-use tee_verify::{Collateral, Kind, read_evidence, read_root};
+use tee_verify::{Collateral, Kind, read_collateral, read_evidence, read_root};
 
 /// The largest file that is read.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Arguments of `daas attest`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,8 @@ enum Act {
 
 #[derive(Debug, clap::Args)]
 struct VerifyArgs {
-    /// Evidence: raw, in hexadecimal, in base64, or as the JSON that a control plane answers with
+    /// Evidence: raw, in hexadecimal, in base64, or as the JSON that a control plane answers with (whose collateral is
+    /// then used where none is given)
     file: PathBuf,
 
     /// nitro, sgx, tdx, snp, tpm or simulated [default: recognised]
@@ -45,6 +46,10 @@ struct VerifyArgs {
     /// DCAP collateral (sgx, tdx), JSON
     #[arg(long, value_name = "FILE")]
     collateral: Option<PathBuf>,
+
+    /// Log of measured boot (tpm), as the kernel gives it in binary_bios_measurements
+    #[arg(long, value_name = "FILE")]
+    event_log: Option<PathBuf>,
 
     /// Certificates, public keys and revocation lists (snp, tpm), PEM or DER
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -83,9 +88,13 @@ pub(crate) fn run(args: &AttestArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(args: &VerifyArgs) -> anyhow::Result<Verdict> {
-    let evidence = read_evidence(&read(&args.file)?, args.kind)
-        .with_context(|| format!("{}", args.file.display()))?;
+    let file = read(&args.file)?;
+    let evidence =
+        read_evidence(&file, args.kind).with_context(|| format!("{}", args.file.display()))?;
     let mut collateral = Collateral::default();
+    if let Some(path) = &args.event_log {
+        collateral.event_log = Some(read(path)?);
+    }
     if let Some(path) = &args.collateral {
         collateral
             .add_dcap(&read(path)?)
@@ -103,6 +112,10 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<Verdict> {
         collateral
             .add(&read(path)?)
             .with_context(|| format!("{}", path.display()))?;
+    }
+    let given = !args.certs.is_empty() || args.collateral.is_some();
+    if let Some(travelled) = read_collateral(&file).filter(|_| !given) {
+        collateral.extend(travelled);
     }
     let policy = match &args.policy {
         Some(path) => serde_json::from_slice(&read(path)?)
@@ -224,7 +237,7 @@ mod tests {
         let policy = format!("{arguments} --kind nitro --policy {arguments}");
         assert!(attest(work.path(), &policy).is_err());
         assert!(attest(work.path(), &format!("{arguments} --at yesterday")).is_err());
-        std::fs::write(&file, vec![0; 1024 * 1024 + 1]).unwrap();
+        std::fs::write(&file, vec![0; 4 * 1024 * 1024 + 1]).unwrap();
         assert!(attest(work.path(), &arguments).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use attested::TeeRoot;
 use chain::keystore::Keystore;
 use chain::{Address, Client, Deployment};
 
@@ -29,6 +30,15 @@ pub(crate) struct ChainArgs {
     /// Keystore in Sui's format [default: the operator's, or the worker's where it is about one]
     #[arg(long, env = "DAAS_KEYSTORE")]
     pub keystore: Option<PathBuf>,
+
+    /// Root of TEE evidence to trust besides the vendors'; may be repeated
+    #[arg(
+        long,
+        env = "DAAS_TEE_ROOTS",
+        value_name = "KIND=FILE",
+        value_delimiter = ','
+    )]
+    pub tee_roots: Vec<TeeRoot>,
 
     /// Which key of the keystore signs, where it has several
     #[arg(long, env = "DAAS_ADDRESS")]

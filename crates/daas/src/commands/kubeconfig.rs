@@ -35,7 +35,8 @@ pub(crate) async fn run(args: KubeconfigArgs) -> anyhow::Result<ExitCode> {
         chain,
         deployment,
         stake,
-    );
+    )
+    .with_roots(args.chain.tee_roots.clone());
     let good_for = kubeconfig.write().await?;
     eprintln!(
         "{} written; its certificate is good for {} minutes, then run this again",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use attested::{Connection, Expectation};
+use attested::{Connection, Expectation, TeeRoot};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chain::keystore::Keystore;
@@ -31,6 +31,15 @@ pub(crate) struct Attested {
     pub measurement: Vec<u8>,
 }
 
+/// What was proven of the control plane that the certificate is of; the kubeconfig says so.
+struct Proven {
+    kind: String,
+    hardware_rooted: bool,
+    measurement: String,
+    /// SHA-256 of the TLS key, in hexadecimal.
+    tls_key: String,
+}
+
 /// Writes and renews the kubeconfig.
 pub(crate) struct Kubeconfig {
     system: System,
@@ -39,6 +48,7 @@ pub(crate) struct Kubeconfig {
     chain: Client,
     deployment: Deployment,
     stake: Address,
+    roots: Vec<TeeRoot>,
 }
 
 /// Verifies the control plane against the allow-list on the chain, before its TLS key is known
@@ -104,7 +114,14 @@ impl Kubeconfig {
             chain,
             deployment,
             stake,
+            roots: Vec::new(),
         }
+    }
+
+    /// Trusts these roots of TEE evidence besides the vendors'.
+    pub(crate) fn with_roots(mut self, roots: Vec<TeeRoot>) -> Self {
+        self.roots = roots;
+        self
     }
 
     /// Logs in and writes the file (0600: it holds the certificate's key). Returns for how long the
@@ -114,8 +131,8 @@ impl Kubeconfig {
     /// When the control plane is not to be trusted or refuses, or the file can't be written.
     pub(crate) async fn write(&self) -> anyhow::Result<Duration> {
         let key = pki::KeyPair::generate()?;
-        let response = self.login(&key).await?;
-        let text = self.render(&key, &response);
+        let (response, proven) = self.login(&key).await?;
+        let text = self.render(&key, &response, &proven);
         chain::keystore::write_atomically(&self.path, text.as_bytes(), 0o600)
             .with_context(|| format!("{} can't be written", self.path.display()))?;
         let expires = UNIX_EPOCH + Duration::from_millis(response.expires_at_ms);
@@ -152,8 +169,11 @@ impl Kubeconfig {
         Ok(kube::Client::try_from(config)?)
     }
 
-    async fn login(&self, key: &pki::KeyPair) -> anyhow::Result<LoginResponse> {
-        let expected = expectation(&self.chain, &self.deployment, true).await?;
+    async fn login(&self, key: &pki::KeyPair) -> anyhow::Result<(LoginResponse, Proven)> {
+        let mut expected = expectation(&self.chain, &self.deployment, true).await?;
+        for root in &self.roots {
+            expected.policy = root.trust(expected.policy)?;
+        }
         let address = self.system.api_address().to_string();
         let mut connection = Connection::open(&address, &expected).await?;
         let keystore = Keystore::load(&self.keystore)?;
@@ -174,10 +194,32 @@ impl Kubeconfig {
             signature: signature.to_base64(),
         };
         let body = Zeroizing::new(serde_json::to_vec(&request)?);
-        Ok(connection.post(USER_LOGIN, body).await?)
+        let response: LoginResponse = connection.post(USER_LOGIN, body).await?;
+        // What kubectl will trust must be what certifies the key that was attested.
+        let authorities = pki::certificates_from_pem(&response.server_ca)?;
+        let pinned = authorities
+            .iter()
+            .any(|authority| pki::is_certified_by(connection.certificate(), authority));
+        anyhow::ensure!(
+            pinned,
+            "the control plane named an authority that does not certify its attested key"
+        );
+        let claims = connection.claims();
+        let proven = Proven {
+            kind: claims.kind.to_string(),
+            hardware_rooted: claims.hardware_rooted,
+            measurement: claims.measurement.to_string(),
+            tls_key: hex::encode(connection.tls_key()),
+        };
+        Ok((response, proven))
     }
 
-    fn render(&self, key: &pki::KeyPair, login: &LoginResponse) -> Zeroizing<String> {
+    fn render(
+        &self,
+        key: &pki::KeyPair,
+        login: &LoginResponse,
+        proven: &Proven,
+    ) -> Zeroizing<String> {
         let private = pki::pem_private_key(key);
         let private = Zeroizing::new(STANDARD.encode(private.as_bytes()));
         let config = json!({
@@ -187,6 +229,12 @@ impl Kubeconfig {
             "clusters": [{ "name": "daas", "cluster": {
                 "server": self.system.api_url(),
                 "certificate-authority-data": STANDARD.encode(&login.server_ca),
+                "extensions": [{ "name": "daas/attestation", "extension": {
+                    "tee": proven.kind,
+                    "hardwareRooted": proven.hardware_rooted,
+                    "measurement": proven.measurement,
+                    "tlsKeySha256": proven.tls_key,
+                }}],
             }}],
             "users": [{ "name": "admin", "user": {
                 "client-certificate-data": STANDARD.encode(&login.certificate),
