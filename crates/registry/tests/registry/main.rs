@@ -11,6 +11,7 @@ mod hostile;
 mod index;
 mod limits;
 mod pod_security;
+mod policies;
 mod reference;
 mod stream;
 mod watch;
