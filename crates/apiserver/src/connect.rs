@@ -6,3 +6,4 @@ pub(crate) mod log;
 pub(crate) mod pod;
 pub(crate) mod proxy;
 pub(crate) mod stream;
+mod translate;

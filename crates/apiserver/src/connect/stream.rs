@@ -1,4 +1,4 @@
-//! `exec`, `attach` and `portforward`: upgrades passed through to the node byte for byte.
+//! `exec`, `attach` and `portforward`: upgrades passed through to the node byte for byte, or translated to what nodes speak.
 // upstream: pkg/registry/core/pod/rest/subresources.go, strategy.go#{Exec,Attach,PortForward}Location
 
 use http::Request;
@@ -7,6 +7,7 @@ use machinery::Status;
 use machinery::options::Query;
 use registry::Target;
 
+use super::translate::{self, Streams, Wanted};
 use super::{backend, pod};
 use crate::chain::ApiRequest;
 use crate::respond::Handled;
@@ -41,6 +42,14 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
         .connect(pod.node()?)
         .await
         .map_err(|e| backend::unreachable(&e))?;
+    let wanted = if target.subresource == "portforward" {
+        Wanted::Ports
+    } else {
+        Wanted::Command(streams_of(&request.query, &target.subresource))
+    };
+    if wanted.applies(request.headers()) {
+        return translate::serve(request.request, stream, path, wanted, request.live).await;
+    }
     let mut to_node = Request::builder()
         .method(request.method().clone())
         .uri(path)
@@ -52,17 +61,26 @@ pub(crate) async fn serve(request: ApiRequest, target: &Target) -> Handled {
     Ok(backend::upgrade(request.request, answer, request.live).await)
 }
 
-/// upstream: strategy.go#streamParams
-fn stream_query(query: &Query, verb: &str) -> Result<String, Status> {
+fn streams_of(query: &Query, verb: &str) -> Streams {
     let flag = |name: &str, default: bool| query.flag(name).unwrap_or(default);
     // upstream: pkg/apis/core/v1/defaults.go: attach shows stdout and stderr by default.
     let shown = verb == "attach" && !query.has("stdout") && !query.has("stderr");
-    let (stdin, stdout, stderr, tty) = (
-        flag("stdin", false),
-        flag("stdout", shown),
-        flag("stderr", shown),
-        flag("tty", false),
-    );
+    Streams {
+        stdin: flag("stdin", false),
+        stdout: flag("stdout", shown),
+        stderr: flag("stderr", shown),
+        tty: flag("tty", false),
+    }
+}
+
+/// upstream: strategy.go#streamParams
+fn stream_query(query: &Query, verb: &str) -> Result<String, Status> {
+    let Streams {
+        stdin,
+        stdout,
+        stderr,
+        tty,
+    } = streams_of(query, verb);
     if !(stdin || stdout || stderr) {
         return Err(Status::bad_request(
             "you must specify at least 1 of stdin, stdout, stderr",

@@ -1,24 +1,23 @@
 //! Logs, exec, attach, port-forward and proxy through a node that is played by the test.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
 
 use apiserver::DirectConnector;
 use bytes::Bytes;
-use futures::{SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use spdy::Frame;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 
 use crate::harness::{Running, connector, start_with};
 use crate::kubectl::{Kubectl, binaries, run};
@@ -62,91 +61,143 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
         return text(StatusCode::OK, format!("log of {uri}\n"));
     }
     if path.starts_with("/exec/") || path.starts_with("/attach/") {
-        let key = request.headers()["sec-websocket-key"].clone();
-        let protocols = request.headers()["sec-websocket-protocol"]
-            .to_str()
-            .unwrap()
-            .to_owned();
-        assert!(protocols.contains("v5.channel.k8s.io"), "{protocols}");
+        if let Some(protocols) = request.headers().get("sec-websocket-protocol") {
+            return text(
+                StatusCode::BAD_REQUEST,
+                format!("a kubelet does not speak {protocols:?}"),
+            );
+        }
+        assert_eq!(request.headers()["upgrade"], "SPDY/3.1");
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
-            let io = TokioIo::new(upgrade.await.unwrap());
-            let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
-            let channel = |n: u8, data: &[u8]| {
-                let mut frame = vec![n];
-                frame.extend_from_slice(data);
-                Message::Binary(frame.into())
-            };
-            let mut code = json!({"metadata": {}, "status": "Success"});
-            let query = uri.query().unwrap_or_default().to_owned();
-            if query.contains("input=1") {
-                while let Some(Ok(message)) = socket.next().await {
-                    let data = message.into_data();
-                    match data.first() {
-                        Some(0) => socket.send(channel(1, &data[1..])).await.unwrap(),
-                        Some(255) => break,
-                        _ => {}
-                    }
-                }
-            } else {
-                socket
-                    .send(channel(1, format!("ran {query}\n").as_bytes()))
-                    .await
-                    .unwrap();
-            }
-            if query.contains("command=false") {
-                code = json!({"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with exit code 7",
-                    "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}});
-            }
-            socket
-                .send(channel(3, code.to_string().as_bytes()))
-                .await
-                .unwrap();
-            let normal = CloseFrame {
-                code: CloseCode::Normal,
-                reason: "".into(),
-            };
-            let _ = socket.close(Some(normal)).await;
-            while let Some(Ok(_)) = socket.next().await {}
+            command(
+                TokioIo::new(upgrade.await.unwrap()),
+                uri.query().unwrap_or_default(),
+            )
+            .await
+            .unwrap();
         });
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert("connection", "Upgrade".parse().unwrap());
-        headers.insert("upgrade", "websocket".parse().unwrap());
-        headers.insert(
-            "sec-websocket-accept",
-            derive_accept_key(key.as_bytes()).parse().unwrap(),
-        );
-        headers.insert(
-            "sec-websocket-protocol",
-            "v5.channel.k8s.io".parse().unwrap(),
-        );
-        return Ok(response);
+        return Ok(spdy_reply("v4.channel.k8s.io"));
     }
     if path.starts_with("/portForward/") {
+        let protocol = request.headers().get("x-stream-protocol-version").cloned();
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
             let mut io = TokioIo::new(upgrade.await.unwrap());
+            if protocol.is_some_and(|p| p == "portforward.k8s.io") {
+                return ports(io).await.unwrap();
+            }
             let mut buffer = [0; 1024];
             while let Ok(n @ 1..) = io.read(&mut buffer).await {
                 io.write_all(&buffer[..n]).await.unwrap();
             }
         });
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response
-            .headers_mut()
-            .insert("connection", "Upgrade".parse().unwrap());
-        response
-            .headers_mut()
-            .insert("upgrade", "SPDY/3.1".parse().unwrap());
-        return Ok(response);
+        return Ok(spdy_reply("portforward.k8s.io"));
     }
     if path == "/healthz" {
         return text(StatusCode::OK, "ok".into());
     }
     text(StatusCode::NOT_FOUND, "404 page not found\n".into())
+}
+
+fn spdy_reply(protocol: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert("connection", "Upgrade".parse().unwrap());
+    headers.insert("upgrade", "SPDY/3.1".parse().unwrap());
+    headers.insert("x-stream-protocol-version", protocol.parse().unwrap());
+    response
+}
+
+/// What a kubelet does with exec: standard input comes back as output, then the status.
+async fn command(io: TokioIo<Upgraded>, query: &str) -> std::io::Result<()> {
+    let (mut sender, mut receiver) = spdy::server(io);
+    let mut headers = spdy::Inflater::default();
+    let mut streams = HashMap::new();
+    let wanted = 1 + ["input=1", "output=1", "error=1", "tty=1"]
+        .iter()
+        .filter(|w| query.contains(*w))
+        .count();
+    let mut typed = 0;
+    while let Some(frame) = receiver.next().await? {
+        match frame {
+            Frame::Open {
+                stream,
+                headers: block,
+                ..
+            } => {
+                let block = headers.block(&block).unwrap();
+                let (_, kind) = block.iter().find(|(name, _)| name == "streamtype").unwrap();
+                streams.insert(kind.clone(), stream);
+                sender.reply(stream).await?;
+            }
+            Frame::Data { stream, data, last } if streams.get("stdin") == Some(&stream) => {
+                sender.data(streams["stdout"], &data, false).await?;
+                typed += data.len();
+                if last {
+                    break;
+                }
+            }
+            Frame::Ping { id } => sender.pong(id).await?,
+            _ => {}
+        }
+        if streams.len() == wanted && !streams.contains_key("stdin") {
+            break;
+        }
+    }
+    if !streams.contains_key("stdin") {
+        assert_eq!(typed, 0);
+        let text = format!("ran {query}\n");
+        sender
+            .data(streams["stdout"], text.as_bytes(), true)
+            .await?;
+    }
+    let mut code = json!({"metadata": {}, "status": "Success"});
+    if query.contains("command=false") {
+        code = json!({"metadata": {}, "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with exit code 7",
+            "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}});
+    }
+    sender
+        .data(streams["error"], code.to_string().as_bytes(), true)
+        .await?;
+    for kind in ["stdout", "stderr"] {
+        if let Some(stream) = streams.get(kind) {
+            sender.data(*stream, &[], true).await?;
+        }
+    }
+    while receiver.next().await?.is_some() {}
+    Ok(())
+}
+
+/// What a kubelet does with port-forward: each connection is a stream for errors and one for data, which comes back.
+async fn ports(io: TokioIo<Upgraded>) -> std::io::Result<()> {
+    let (mut sender, mut receiver) = spdy::server(io);
+    let mut headers = spdy::Inflater::default();
+    let mut ports = HashMap::new();
+    while let Some(frame) = receiver.next().await? {
+        match frame {
+            Frame::Open {
+                stream,
+                headers: block,
+                ..
+            } => {
+                let block: HashMap<_, _> = headers.block(&block).unwrap().into_iter().collect();
+                sender.reply(stream).await?;
+                if block["streamtype"] == "data" {
+                    ports.insert(stream, block["port"].clone());
+                    let hello = format!("port {}\n", block["port"]);
+                    sender.data(stream, hello.as_bytes(), false).await?;
+                }
+            }
+            Frame::Data { stream, data, last } if ports.contains_key(&stream) => {
+                sender.data(stream, &data, last).await?;
+            }
+            Frame::Ping { id } => sender.pong(id).await?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn with_pod() -> Running {
@@ -165,6 +216,15 @@ async fn with_pod() -> Running {
         let made = admin.post("/api/v1/namespaces/default/pods", pod).await;
         assert_eq!(made.code, 201, "{}", made.text());
     }
+    let running = admin
+        .send(
+            "PATCH",
+            "/api/v1/namespaces/default/pods/p/status",
+            &[("content-type", "application/merge-patch+json")],
+            br#"{"status":{"phase":"Running"}}"#,
+        )
+        .await;
+    assert_eq!(running.code, 200, "{}", running.text());
     server
 }
 
@@ -219,6 +279,82 @@ async fn kubectl_logs_and_exec() {
                 .await,
             "ok"
         );
+    }
+}
+
+/// Old clients' SPDY and new clients' WebSockets come to the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_execs_and_forwards_ports_by_spdy_and_by_websocket() {
+    for binary in binaries() {
+        let server = with_pod().await;
+        let config = server.kubeconfig(&server.admin);
+        for sockets in ["false", "true"] {
+            let kubectl = || {
+                let mut command = Command::new(&binary);
+                command
+                    .env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", sockets)
+                    .env("KUBECTL_PORT_FORWARD_WEBSOCKETS", sockets)
+                    .arg("--kubeconfig")
+                    .arg(&config)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .kill_on_drop(true);
+                command
+            };
+            let what = format!("{} websockets={sockets}", binary.display());
+            let mut exec = kubectl()
+                .args(["exec", "-i", "p", "-c", "c", "--", "cat"])
+                .spawn()
+                .unwrap();
+            let mut stdin = exec.stdin.take().unwrap();
+            let typed = "typed in\n".repeat(20_000);
+            let sent = typed.clone();
+            tokio::spawn(async move { stdin.write_all(sent.as_bytes()).await });
+            let output = tokio::time::timeout(Duration::from_secs(60), exec.wait_with_output())
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(
+                output.status.success() && output.stdout == typed.as_bytes(),
+                "{what}: {} bytes, {}",
+                output.stdout.len(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            let failed = kubectl()
+                .args(["exec", "p", "-c", "c", "--", "false"])
+                .output()
+                .await
+                .unwrap();
+            assert_eq!(failed.status.code(), Some(7), "{what}");
+
+            let mut forward = kubectl()
+                .args(["port-forward", "pod/p", ":8080"])
+                .spawn()
+                .unwrap();
+            let mut said = BufReader::new(forward.stdout.take().unwrap()).lines();
+            let line = said.next_line().await.unwrap().expect(&what);
+            let local: u16 = line
+                .strip_prefix("Forwarding from 127.0.0.1:")
+                .and_then(|l| l.split(' ').next())
+                .unwrap()
+                .parse()
+                .unwrap();
+            for _ in 0..2 {
+                let stream = TcpStream::connect(("127.0.0.1", local)).await.unwrap();
+                let (read, mut write) = stream.into_split();
+                write.write_all(b"hello\n").await.unwrap();
+                let mut lines = BufReader::new(read).lines();
+                let first = lines.next_line().await.unwrap().unwrap();
+                let second = lines.next_line().await.unwrap().unwrap();
+                assert_eq!(
+                    (first.as_str(), second.as_str()),
+                    ("port 8080", "hello"),
+                    "{what}"
+                );
+            }
+            forward.kill().await.unwrap();
+        }
     }
 }
 
