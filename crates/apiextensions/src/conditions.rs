@@ -136,6 +136,13 @@ fn put(object: &mut Value, all: Vec<Value>) {
     object.set_at(&["status", "conditions"], all.into());
 }
 
+/// Whether a definition in one of the community's groups has the approval that it needs; `None` in other groups.
+// upstream: controller/apiapproval/apiapproval_controller.go#calculateCondition
+pub fn approval(definition: &crate::Definition) -> Option<Condition> {
+    let (status, reason, message) = crate::definition::approval_condition(definition)?;
+    Some(Condition::new(kind::APPROVED, status, reason, message))
+}
+
 /// What a definition's schemas are, when they aren't structural.
 // upstream: controller/nonstructuralschema/nonstructuralschema_controller.go#calculateCondition
 pub fn non_structural(definition: &crate::Definition) -> Option<Condition> {

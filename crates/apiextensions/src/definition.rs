@@ -6,6 +6,8 @@ mod openapi_schema;
 mod spec;
 mod status;
 
+pub(crate) use status::approval_condition;
+
 use machinery::ObjectExt;
 use machinery::field::ErrorList;
 use serde::Deserialize;

@@ -70,7 +70,7 @@ pub fn blocks_rules(errors: &ErrorList) -> bool {
 pub fn rules_not_checked() -> Error {
     Error::invalid(
         &Path::root(),
-        Value::Null,
+        "null",
         "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
     )
 }

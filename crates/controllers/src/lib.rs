@@ -11,6 +11,7 @@
 mod claim;
 mod clock;
 mod cron_job;
+mod custom;
 mod daemon_set;
 mod deployment;
 mod disruption;
@@ -108,6 +109,7 @@ pub async fn run_with_clock(
     disruption_budget::start(&mut setup)?;
     resource_quota::start(&mut setup)?;
     role_aggregation::start(&mut setup)?;
+    custom::start(&mut setup)?;
     setup.run().await;
     Ok(())
 }

@@ -31,7 +31,6 @@ struct Deleter {
     context: RequestContext,
     api: Api<Namespace>,
     namespaces: Arc<Cache<Namespace>>,
-    resources: Vec<Arc<Resource>>,
     clock: Clock,
 }
 
@@ -71,10 +70,6 @@ pub(crate) fn start(setup: &mut Setup) -> Result<(), Status> {
         context: RequestContext::new(UserInfo::controller(NAME)),
         api: setup.api(NAME)?,
         namespaces,
-        resources: resources(&setup.registry)
-            .into_iter()
-            .filter(|r| r.namespaced && r.verbs.contains(&Verb::DeleteCollection))
-            .collect(),
         registry: setup.registry.clone(),
         clock: setup.clock,
     });
@@ -118,8 +113,11 @@ impl Deleter {
     // upstream: #deleteAllContent
     async fn delete_content(&self, namespace: &str) -> Remains {
         let mut remains = Remains::default();
-        let (pods, others): (Vec<_>, Vec<_>) = self
-            .resources
+        let all: Vec<Arc<Resource>> = resources(&self.registry)
+            .into_iter()
+            .filter(|r| r.namespaced && r.verbs.contains(&Verb::DeleteCollection))
+            .collect();
+        let (pods, others): (Vec<_>, Vec<_>) = all
             .iter()
             .partition(|r| r.group.is_empty() && r.plural == "pods");
         for resource in pods {

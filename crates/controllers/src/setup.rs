@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::meta::{self, Meta};
-use crate::monitor::{Monitor, Notice, resources};
+use crate::monitor::{Handler, Monitor, Notice, resources, run_custom};
 use crate::pod;
 use crate::recorder::Recorder;
 
@@ -179,10 +179,16 @@ impl Setup {
             ..
         } = self;
         let observers = Arc::new(observers);
-        for resource in resources(&registry) {
+        let tell_all = {
             let observers = Arc::clone(&observers);
             let tell = move |notice: &Notice| observers.iter().for_each(|o| o(notice));
-            let monitor = Monitor::new(registry.clone(), resource, Arc::new(tell));
+            Arc::new(tell) as Handler
+        };
+        for resource in resources(&registry) {
+            if resource.custom.is_some() {
+                continue;
+            }
+            let monitor = Monitor::new(registry.clone(), resource, Arc::clone(&tell_all));
             own.push((monitor.synced(), Box::pin(monitor.run(stop.clone()))));
         }
         let Informers {
@@ -222,6 +228,7 @@ impl Setup {
         );
         // Dropping the set ends whatever runs.
         let mut running = JoinSet::new();
+        running.spawn(run_custom(registry.clone(), tell_all, stop.clone()));
         let mut synced = Vec::new();
         for (ready, task) in own {
             synced.push(ready);

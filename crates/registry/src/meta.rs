@@ -22,7 +22,7 @@ pub(crate) fn validate(object: &Value, resource: &Resource) -> ErrorList {
         resource.strategy.name_check(),
         &path,
     );
-    if resource.custom.is_none() {
+    if qualified_finalizers(resource) {
         errors.extend(validate_finalizers(object, &path));
     }
     errors
@@ -32,10 +32,15 @@ pub(crate) fn validate(object: &Value, resource: &Resource) -> ErrorList {
 pub(crate) fn validate_update(object: &Value, old: &Value, resource: &Resource) -> ErrorList {
     let path = Path::new("metadata");
     let mut errors = validate_object_meta_update(object, old, &path);
-    if resource.custom.is_none() {
+    if qualified_finalizers(resource) {
         errors.extend(validate_finalizers(object, &path));
     }
     errors
+}
+
+/// Custom resources and their definitions are validated by other code upstream, which only asks for qualified names.
+fn qualified_finalizers(resource: &Resource) -> bool {
+    resource.custom.is_none() && resource.group != "apiextensions.k8s.io"
 }
 
 /// upstream: pkg/apis/core/validation/validation.go#validateKubeFinalizerName

@@ -134,6 +134,13 @@ impl Registry {
         self.inner.custom.find(&snapshot, group, version, plural)
     }
 
+    /// The stored version of a definition's instances, served or not, by the definition's name; `None` when there is no such
+    /// definition, or its names were never accepted.
+    pub fn instances(&self, definition: &str) -> Option<Arc<Resource>> {
+        let snapshot = self.inner.store.snapshot();
+        self.inner.custom.instances(&snapshot, definition)
+    }
+
     /// Has conversion webhooks asked by this client; without it, objects that only a webhook converts can't be shown in
     /// another version than they are stored in. Only the first call counts.
     pub fn set_conversion_webhooks(&self, client: Arc<dyn ConversionWebhooks>) {

@@ -76,8 +76,11 @@ fn approval_state(definition: &Definition) -> (Approval, String) {
             Approval::Missing,
             format!("protected groups must have approval annotation \"{APPROVED}\", {more}"),
         ),
-        text if text.starts_with("unapproved") => (Approval::Bypassed, String::new()),
-        _ if url => (Approval::Approved, String::new()),
+        text if text.starts_with("unapproved") => (
+            Approval::Bypassed,
+            format!("not approved: {}", machinery::go::quote(text)),
+        ),
+        _ if url => (Approval::Approved, format!("approved in {annotation}")),
         _ => (
             Approval::Invalid,
             format!(
@@ -85,6 +88,23 @@ fn approval_state(definition: &Definition) -> (Approval, String) {
             ),
         ),
     }
+}
+
+/// Status, reason and message of the condition about approval.
+pub(crate) fn approval_condition(
+    definition: &Definition,
+) -> Option<(&'static str, &'static str, String)> {
+    if !is_protected(&definition.spec.group) {
+        return None;
+    }
+    let (state, message) = approval_state(definition);
+    let (status, reason) = match state {
+        Approval::Invalid => ("False", "InvalidAnnotation"),
+        Approval::Missing => ("False", "MissingAnnotation"),
+        Approval::Approved => ("True", "ApprovedAnnotation"),
+        Approval::Bypassed => ("False", "UnapprovedAnnotation"),
+    };
+    Some((status, reason, message))
 }
 
 // upstream: #validateAPIApproval

@@ -113,15 +113,17 @@ fn enumeration(at: &str, value: &Value, schema: &Schema, found: &mut Found) {
         found.matches += 1;
         return;
     }
+    // As Go prints what is no value.
+    let shown = match value {
+        Value::Null => "null".into(),
+        value => value.clone(),
+    };
     let supported: Vec<String> = schema
         .enumeration
         .iter()
         .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
         .collect();
-    found.add(
-        at,
-        Error::not_supported(&Path::root(), value.clone(), &supported),
-    );
+    found.add(at, Error::not_supported(&Path::root(), shown, &supported));
 }
 
 fn string(at: &str, text: &str, schema: &Schema, found: &mut Found) {

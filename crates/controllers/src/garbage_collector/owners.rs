@@ -82,7 +82,7 @@ impl Owners {
 /// The row of a kind; any version of it serves.
 fn resource_of(registry: &Registry, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
     let parsed = GroupVersion::parse(api_version).ok()?;
-    let table = registry.table();
+    let table = registry.resources();
     table
         .find_kind(&parsed.group, &parsed.version, kind)
         .or_else(|| {

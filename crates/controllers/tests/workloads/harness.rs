@@ -211,6 +211,8 @@ impl Cluster {
             "endpointslices" => ("discovery.k8s.io", "v1"),
             "leases" => ("coordination.k8s.io", "v1"),
             "poddisruptionbudgets" => ("policy", "v1"),
+            "customresourcedefinitions" => ("apiextensions.k8s.io", "v1"),
+            "widgets" | "gadgets" => ("example.com", "v1"),
             _ => ("", "v1"),
         };
         self.registry

@@ -10,6 +10,7 @@
 
 mod bounds;
 mod collection;
+mod custom;
 mod daemon_sets;
 mod deployments;
 mod harness;

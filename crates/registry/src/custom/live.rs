@@ -23,6 +23,8 @@ struct Compiled {
     defined: Arc<Defined>,
     /// Served versions.
     rows: Vec<Arc<Resource>>,
+    /// The stored one.
+    instances: Option<Arc<Resource>>,
 }
 
 type ByKey = HashMap<Arc<str>, Arc<Compiled>>;
@@ -63,6 +65,16 @@ impl Live {
         let entry = snapshot.get(&format!("{DEFINITIONS}{plural}.{group}"))?;
         let compiled = self.compiled(entry)?;
         compiled.rows.iter().find(|r| r.version == version).cloned()
+    }
+
+    /// The stored version of a definition's instances.
+    pub(crate) fn instances(
+        &self,
+        snapshot: &Snapshot<Stored>,
+        definition: &str,
+    ) -> Option<Arc<Resource>> {
+        let entry = snapshot.get(&format!("{DEFINITIONS}{definition}"))?;
+        self.compiled(entry)?.instances.clone()
     }
 
     /// What there is of an entry, compiled now if need be.
@@ -130,6 +142,7 @@ impl Live {
             revision: entry.revision,
             spec,
             rows: row::of(&defined),
+            instances: row::stored(&defined),
             defined,
         })
     }

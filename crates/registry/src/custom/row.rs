@@ -57,6 +57,20 @@ pub(super) fn of(defined: &Arc<Defined>) -> Vec<Arc<Resource>> {
         .collect()
 }
 
+/// The row of the stored version, be it served or not.
+pub(super) fn stored(defined: &Arc<Defined>) -> Option<Arc<Resource>> {
+    let definition = &defined.definition;
+    if !definition.is_served() {
+        return None;
+    }
+    let custom = Custom {
+        defined: Arc::clone(defined),
+        shape: Arc::clone(&defined.storage),
+    };
+    let version = definition.storage_version()?;
+    Some(Arc::new(row(definition, version, custom)))
+}
+
 fn row(definition: &Definition, version: &DefinitionVersion, custom: Custom) -> Resource {
     let (spec, names) = (&definition.spec, &definition.status.accepted_names);
     let mut subresources = Vec::new();

@@ -6,6 +6,7 @@ mod apply;
 mod cases;
 mod common;
 mod crud;
+mod custom;
 mod delete;
 mod hostile;
 mod index;
