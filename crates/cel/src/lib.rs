@@ -21,6 +21,7 @@ mod cost;
 mod decls;
 mod env;
 mod error;
+mod estimate;
 mod eval;
 mod functions;
 mod lexer;

@@ -163,6 +163,11 @@ impl Schema {
         self.0.nullable
     }
 
+    /// The smallest size as JSON, in bytes.
+    pub(crate) fn min_size(&self) -> u64 {
+        self.0.min_size
+    }
+
     pub(crate) fn max_elements(&self) -> u64 {
         self.0.max_elements
     }

@@ -144,3 +144,59 @@ proptest! {
         let _ = run(&text, &object());
     }
 }
+
+#[test]
+fn costs_are_estimated_by_the_schema() {
+    let schema = cel::Schema::structural(
+        &json!({"type": "object", "properties": {
+            "open": {"type": "array", "items": {"type": "string"}},
+            "bound": {"type": "array", "maxItems": 10, "items": {"type": "string", "maxLength": 10}},
+            "nested": {"type": "array", "items": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}},
+            "name": {"type": "string"},
+            "replicas": {"type": "integer"},
+        }}),
+        true,
+    )
+    .unwrap();
+    let env = Env::kubernetes().variable("self", schema.cel_type());
+    let max = |expression: &str| env.compile(expression).unwrap().max_cost(&[("self", &schema)]);
+    assert_eq!(max("self.replicas > 1"), 3);
+    // Ten times: the accumulator twice, the condition, the variable, the comparison with one character.
+    assert_eq!(max("self.bound.all(x, x == 'a')"), 2 + 1 + 10 * (2 + 1 + 1 + 1));
+    assert!(max("self.open.all(x, x == 'a')") > 1_000_000);
+    assert!(max("self.nested.all(a, a.all(b, b.all(c, c == 'x')))") > 10_000_000);
+    assert!(max("self.name.contains(self.name)") > 10_000_000);
+    assert!(max("'more than ' + string(self.replicas)") < 100);
+    assert!(max("self.bound.map(x, x + 'a').join(',') == 'a'") < 10_000);
+    assert!(schema.max_cardinality() > 100_000);
+}
+
+#[test]
+fn evaluation_never_costs_more_than_estimated() {
+    let json = json!({"bound": ["abcdefghij", "b", "c"], "name": "a name", "replicas": 3});
+    let schema = cel::Schema::structural(
+        &json!({"type": "object", "properties": {
+            "bound": {"type": "array", "maxItems": 3, "items": {"type": "string", "maxLength": 10}},
+            "name": {"type": "string", "maxLength": 6},
+            "replicas": {"type": "integer"},
+        }}),
+        false,
+    )
+    .unwrap();
+    let env = Env::kubernetes().variable("self", schema.cel_type());
+    for expression in [
+        "self.replicas > 1 && self.name != 'b'",
+        "self.bound.all(x, x.startsWith('a') || x.size() == 1)",
+        "self.bound.map(x, x + self.name).exists(y, y.contains('name'))",
+        "self.bound.filter(x, x.size() > 1).size() == 1",
+        "self.name.replace('a', 'bb').split(' ').join(',') == 'x'",
+        "self.bound.exists_one(x, x.matches('^a.*'))",
+        "has(self.name) ? self.bound[0] == self.name : false",
+        "sets.contains(self.bound, ['b'])",
+    ] {
+        let program = env.compile(expression).unwrap();
+        let (_, cost) = program.evaluate_counting(&Bindings::new().with("self", Value::typed(&json, &schema)));
+        let estimated = program.max_cost(&[("self", &schema)]);
+        assert!(cost <= estimated, "{expression}: {cost} > {estimated}");
+    }
+}
