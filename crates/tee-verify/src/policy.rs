@@ -105,7 +105,8 @@ impl Policy {
         self.production && kind == Kind::Simulated
     }
 
-    pub(crate) fn allows(&self, kind: Kind, measurement: &Measurement) -> bool {
+    /// Whether `measurement` is on the allow-list for `kind`.
+    pub fn allows(&self, kind: Kind, measurement: &Measurement) -> bool {
         self.allows_kind(kind)
             && self
                 .allowed

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use attested::{Connection, Expectation, TeeRoot};
+use attested::{AttestedError, Connection, Expectation, TeeRoot};
 use chain::objects::Cluster;
 use chain::{Client, Deployment};
 use pki::KeyPair;
@@ -175,6 +175,31 @@ impl Verified {
     /// What its evidence says.
     pub(crate) fn claims(&self) -> &Claims {
         self.connection.claims()
+    }
+
+    /// Whether it is still to be trusted as the chain has it now: the allow-list may have changed since the connection
+    /// was judged. To be asked before anything secret is said.
+    pub(crate) fn confirm(&self, now: &Trust) -> Result<(), WorkerError> {
+        let (claims, expected) = (self.claims(), &now.expectation);
+        let address = || self.address.clone();
+        if !expected.policy.allows(claims.kind, &claims.measurement) {
+            let source = tee_verify::VerifyError::MeasurementNotAllowed {
+                kind: claims.kind,
+                measurement: claims.measurement.clone(),
+            };
+            let address = address();
+            return Err(AttestedError::Evidence { address, source }.into());
+        }
+        let key = self.connection.tls_key();
+        if expected
+            .tls_keys
+            .as_ref()
+            .is_some_and(|keys| !keys.contains(&key))
+        {
+            let address = address();
+            return Err(AttestedError::UnregisteredKey { address }.into());
+        }
+        Ok(())
     }
 
     /// Joins: opens the commitment, proves the node key, gets certificates.

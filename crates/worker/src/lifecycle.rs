@@ -186,6 +186,7 @@ pub(crate) async fn enter(
                 addresses: vec![address],
             };
             progress.doing("joining the cluster");
+            verified.confirm(&read_trust(client, deployment, terms).await?)?;
             let credentials = verified.join(&trust, &applicant, &staked).await?;
             Ok((credentials, condition, address))
         })

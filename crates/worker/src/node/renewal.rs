@@ -83,10 +83,10 @@ async fn certify(node: &Node) -> Result<Credentials, WorkerError> {
                 .refusal()
                 .is_some_and(|refusal| refusal.code == RefusalCode::NotJoined) =>
         {
-            verify(&trust)
-                .await?
-                .join(&trust, &node.applicant(), &node.staked)
-                .await
+            let verified = verify(&trust).await?;
+            let now = read_trust(&staking.client, &staking.deployment, terms).await?;
+            verified.confirm(&now)?;
+            verified.join(&trust, &node.applicant(), &node.staked).await
         }
         other => other,
     }

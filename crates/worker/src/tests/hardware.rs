@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use attested::{AttestedError, Connection, TeeRoot};
 use bytes::Bytes;
+use chain::calls;
+use chain::objects::TeeKind;
 use parking_lot::Mutex;
 use seal::wire::{ATTESTATION, AttestationResponse};
 use tee::Provider;
@@ -15,9 +17,9 @@ use tee_verify::{Collateral, Evidence, Kind, VerifyError};
 
 use super::join::{Starting, attested_error, evidence_error};
 use super::server::{Lie, Server, chain_kind, measurement, register_in, tee};
-use super::world::World;
+use super::world::{World, approval};
 use crate::WorkerError;
-use crate::control_plane::{Terms, Trust};
+use crate::control_plane::{Terms, Trust, verify};
 
 const IMAGE: [u8; 48] = [9; 48];
 
@@ -318,6 +320,38 @@ async fn an_answer_without_end_is_refused() {
     assert!(matches!(
         attested_error(refused),
         AttestedError::Connection(_)
+    ));
+    case.start.assert_nothing_secret(&server.received);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allow_list_that_changes_during_a_join_counts() {
+    let case = Case::new(nitro(IMAGE)).await;
+    let server = case.serve(None, None).await;
+    let before = case.trust().await;
+    let verified = verify(&before).await.unwrap();
+    verified.confirm(&case.trust().await).unwrap();
+    let (world, deployment) = (&case.start.world, &case.start.world.deployment);
+    let (cap, cluster) = (
+        deployment.cluster_cap.unwrap(),
+        deployment.cluster().unwrap(),
+    );
+    let other = approval(TeeKind::Nitro, &[8; 48]);
+    let approve = calls::approve_measurement(deployment, cap, cluster, other);
+    let retired = case.tee.measurement().as_bytes().to_vec();
+    let retire = calls::retire_measurement(deployment, cap, cluster, TeeKind::Nitro, &retired);
+    for call in [approve, retire] {
+        world.client.submit(&world.publisher, &call).await.unwrap();
+    }
+    // Between the verdict and the secret the chain withdrew its trust.
+    let refused = verified.confirm(&case.trust().await).unwrap_err();
+    assert_eq!(refused.exit_code(), 14);
+    assert!(matches!(
+        attested_error(refused),
+        AttestedError::Evidence {
+            source: VerifyError::MeasurementNotAllowed { .. },
+            ..
+        }
     ));
     case.start.assert_nothing_secret(&server.received);
 }

@@ -28,6 +28,15 @@ pub(super) struct World {
     stop: CancellationToken,
 }
 
+/// A measurement for an allow-list.
+pub(super) fn approval(kind: TeeKind, measurement: &[u8]) -> Approval {
+    Approval {
+        kind,
+        measurement: measurement.to_vec(),
+        source: "test".to_owned(),
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -56,11 +65,7 @@ impl World {
         let handle = ledger::serve(config, stop.clone()).await.unwrap();
         let client = Client::connect(&handle.url()).await.unwrap();
         let mut deployment = Deployment::load(&ledger.join("deployment.json")).unwrap();
-        let approval = Approval {
-            kind,
-            measurement: measurement.to_vec(),
-            source: "test".to_owned(),
-        };
+        let approval = approval(kind, measurement);
         let call = calls::create_cluster(&deployment, "test", vec![approval]);
         let made = client.submit(&publisher, &call).await.unwrap();
         deployment.cluster = Some(made.created("enclave_registry::Cluster").unwrap());
