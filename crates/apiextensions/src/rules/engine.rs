@@ -116,6 +116,16 @@ impl Program for Compiled {
     fn message(&self, this: &Value, old: OldSelf<'_>) -> Option<(Outcome, u64)> {
         self.message.as_ref().map(|m| self.run(m, this, old))
     }
+
+    fn max_costs(&self) -> (u64, u64) {
+        let variables = [("self", &self.types), ("oldSelf", &self.types)];
+        let message = self.message.as_ref().map(|m| m.max_cost(&variables));
+        (self.rule.max_cost(&variables), message.unwrap_or(0))
+    }
+
+    fn max_cardinality(&self) -> u64 {
+        self.types.max_cardinality()
+    }
 }
 
 /// What expressions can know of a schema, as JSON.
