@@ -29,6 +29,8 @@ mod load;
 mod node;
 #[path = "server/openapi.rs"]
 mod openapi;
+#[path = "server/policies.rs"]
+mod policies;
 #[path = "server/routes.rs"]
 mod routes;
 #[path = "server/watchers.rs"]
