@@ -8,6 +8,7 @@
 
 #![allow(clippy::result_large_err)] // A Status is what a failed request answers with.
 
+mod certificates;
 mod claim;
 mod clock;
 mod cron_job;
@@ -38,6 +39,7 @@ mod service;
 mod service_account;
 mod setup;
 mod stateful_set;
+mod storage_protection;
 mod taint_eviction;
 
 mod ttl_after_finished;
@@ -46,6 +48,7 @@ use machinery::Status;
 use registry::Registry;
 use tokio_util::sync::CancellationToken;
 
+pub use certificates::Signers;
 pub use clock::Clock;
 
 use recorder::Recorder;
@@ -60,6 +63,8 @@ pub struct Options {
     pub node_cidr_mask: u8,
     /// Certificates of the cluster's CA, for `kube-root-ca.crt` in each namespace.
     pub root_ca_pem: String,
+    /// Who signs approved certificate requests; without them nobody does.
+    pub signers: Option<Signers>,
 }
 
 /// Runs all controllers until `stop`. Only one server at a time may: the leader. When stopped in the middle of
@@ -109,6 +114,8 @@ pub async fn run_with_clock(
     disruption_budget::start(&mut setup)?;
     resource_quota::start(&mut setup)?;
     role_aggregation::start(&mut setup)?;
+    storage_protection::start(&mut setup)?;
+    certificates::start(&mut setup, options.signers)?;
     custom::start(&mut setup)?;
     setup.run().await;
     Ok(())

@@ -64,6 +64,7 @@ impl Cluster {
             pod_cidr: "10.42.0.0/16".parse().unwrap(),
             node_cidr_mask: 24,
             root_ca_pem: "pem".to_owned(),
+            signers: None,
         };
         let registry = self.registry.clone();
         tokio::spawn(async move {

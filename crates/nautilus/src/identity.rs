@@ -41,7 +41,7 @@ pub enum IdentityError {
 /// Keys and authorities of a control plane. No `Debug`; keys are zeroed when dropped.
 pub(crate) struct Identity {
     /// Certifies this server.
-    pub(crate) server_authority: CertificateAuthority,
+    pub(crate) server_authority: Arc<CertificateAuthority>,
     /// Certifies nodes and users.
     pub(crate) client_authority: Arc<CertificateAuthority>,
     /// Certifies this server towards aggregated API servers.
@@ -58,7 +58,7 @@ impl Identity {
     /// [`IdentityError`].
     pub(crate) async fn load(vault: &Vault, now: SystemTime) -> Result<Self, IdentityError> {
         Ok(Self {
-            server_authority: authority(vault, SERVER_AUTHORITY, now).await?,
+            server_authority: Arc::new(authority(vault, SERVER_AUTHORITY, now).await?),
             client_authority: Arc::new(authority(vault, CLIENT_AUTHORITY, now).await?),
             front_proxy_authority: authority(vault, FRONT_PROXY_AUTHORITY, now).await?,
             service_account_key: key(vault, "service-account-key").await?,

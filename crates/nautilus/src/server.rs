@@ -345,6 +345,10 @@ fn controllers(
         pod_cidr: config.pod_cidr,
         node_cidr_mask: config.node_cidr_mask,
         root_ca_pem: identity.server_authority.pem(),
+        signers: Some(controllers::Signers {
+            client: identity.client_authority.clone(),
+            serving: identity.server_authority.clone(),
+        }),
     };
     async move {
         if let Err(error) = controllers::run(registry, options, stop).await {

@@ -61,7 +61,10 @@ pub enum IssueError {
     /// Not a key of the kinds that are certified.
     #[error("the certificate request's key is not ECDSA P-256")]
     KeyKind,
-    /// A name that a certificate can't carry.
+    /// A usage that is not known, or not for certificates that certify nothing themselves.
+    #[error("usage {0:?} cannot be certified")]
+    Usage(String),
+    /// A name that a certificate can't carry, or may not.
     #[error("{0:?} cannot be put into a certificate")]
     Name(String),
     /// No validity would be left.
@@ -150,6 +153,14 @@ impl CertificateAuthority {
     /// SHA-256 of the bytes of [`CertificateAuthority::pem`], as in k3s' `K10<hash>` tokens.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.pem()).into()
+    }
+
+    pub(crate) fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
+    pub(crate) fn key(&self) -> &rcgen::KeyPair {
+        &self.key.0
     }
 
     /// The private key, for sealed storage only.
@@ -319,7 +330,7 @@ fn requested_key(request: &[u8]) -> Result<SubjectPublicKeyInfo, IssueError> {
 const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
 
 /// 128 random bits, positive (RFC 5280, 4.1.2.2: at most 20 octets, not negative, not zero).
-fn serial() -> SerialNumber {
+pub(crate) fn serial() -> SerialNumber {
     let mut bytes = [0; 16];
     // The generator of aws-lc does not fail on Linux; a fixed serial would only be a duplicate.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
@@ -328,7 +339,7 @@ fn serial() -> SerialNumber {
 }
 
 /// Certificates have whole seconds.
-fn whole_seconds(time: SystemTime) -> SystemTime {
+pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

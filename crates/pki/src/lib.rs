@@ -15,6 +15,7 @@ mod der;
 mod keypair;
 mod peer;
 mod profile;
+mod request;
 
 pub use authority::{AuthorityError, CertificateAuthority, IssueError, Issued};
 pub use der::{
@@ -22,6 +23,7 @@ pub use der::{
 };
 pub use keypair::{KeyPair, KeyPairError};
 pub use peer::{ParseCertificateError, PeerIdentity, parse_certificate};
+pub use request::CertificateRequest;
 pub use profile::{Backing, Profile, UserRole};
 
 use std::time::Duration;

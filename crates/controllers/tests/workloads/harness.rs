@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use controllers::{Clock, Options};
+use controllers::{Clock, Options, Signers};
 use parking_lot::Mutex;
 use registry::api::{Api, TypedEvent};
 use registry::{
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 pub struct Cluster {
     pub registry: Registry,
     clock: Clock,
+    pub signers: Signers,
     controllers: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     stop: CancellationToken,
 }
@@ -57,6 +58,18 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
         .unwrap_or(&Value::Null)
 }
 
+fn signers() -> Signers {
+    let authority = |name: &str| {
+        let life = Duration::from_secs(10 * 365 * 24 * 3600);
+        let made = pki::CertificateAuthority::generate(name, std::time::SystemTime::now(), life);
+        Arc::new(made.unwrap())
+    };
+    Signers {
+        client: authority("client"),
+        serving: authority("serving"),
+    }
+}
+
 impl Cluster {
     pub async fn start() -> Arc<Self> {
         Self::start_with(Clock::Wall).await
@@ -82,6 +95,7 @@ impl Cluster {
         let cluster = Arc::new(Self {
             registry,
             clock,
+            signers: signers(),
             controllers: Mutex::new(None),
             stop: CancellationToken::new(),
         });
@@ -107,6 +121,7 @@ impl Cluster {
             pod_cidr: "10.42.0.0/16".parse().unwrap(),
             node_cidr_mask: 24,
             root_ca_pem: "the root CA".to_owned(),
+            signers: Some(self.signers.clone()),
         };
         let run =
             controllers::run_with_clock(self.registry.clone(), options, self.clock, stop.clone());
@@ -210,6 +225,8 @@ impl Cluster {
             "jobs" | "cronjobs" => ("batch", "v1"),
             "endpointslices" => ("discovery.k8s.io", "v1"),
             "leases" => ("coordination.k8s.io", "v1"),
+            "certificatesigningrequests" => ("certificates.k8s.io", "v1"),
+            "horizontalpodautoscalers" => ("autoscaling", "v2"),
             "poddisruptionbudgets" => ("policy", "v1"),
             "customresourcedefinitions" => ("apiextensions.k8s.io", "v1"),
             "widgets" | "gadgets" => ("example.com", "v1"),

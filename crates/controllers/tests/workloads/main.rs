@@ -9,6 +9,7 @@
 )]
 
 mod bounds;
+mod certificates;
 mod collection;
 mod custom;
 mod daemon_sets;
@@ -20,3 +21,4 @@ mod policies;
 mod replica_sets;
 mod services;
 mod stateful_sets;
+mod storage;
