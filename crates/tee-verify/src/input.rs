@@ -1,7 +1,8 @@
 //! Evidence and roots as files have them.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -104,8 +105,17 @@ fn decode(file: &[u8]) -> Vec<u8> {
     let hexadecimal = text.strip_prefix(b"0x").unwrap_or(&text);
     hex::decode(hexadecimal)
         .ok()
-        .or_else(|| STANDARD.decode(&text).ok())
+        .or_else(|| base64(&text))
         .unwrap_or_else(|| file.to_vec())
+}
+
+/// Either alphabet, padded or not.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    let indifferent =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [alphabet::STANDARD, alphabet::URL_SAFE]
+        .iter()
+        .find_map(|letters| GeneralPurpose::new(letters, indifferent).decode(text).ok())
 }
 
 /// The kind that a body looks like. It proves nothing.
@@ -144,6 +154,8 @@ pub fn read_root(file: &[u8]) -> Option<[u8; 32]> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
     use super::*;
 
     #[test]
@@ -152,8 +164,14 @@ mod tests {
         let want = Evidence::new(Kind::Simulated, body.clone()).unwrap();
         let hexadecimal = format!("{}\n", hex::encode(&body));
         let base64 = format!("{}\n", STANDARD.encode(&body));
+        let for_urls = URL_SAFE_NO_PAD.encode(&body);
         let json = serde_json::to_vec(&want).unwrap();
-        for file in [&body[..], hexadecimal.as_bytes(), base64.as_bytes(), &json] {
+        let texts = [
+            hexadecimal.as_bytes(),
+            base64.as_bytes(),
+            for_urls.as_bytes(),
+        ];
+        for file in [&body[..], &json].into_iter().chain(texts) {
             assert_eq!(read_evidence(file, None).unwrap(), want);
             assert_eq!(read_evidence(file, Some(Kind::Simulated)).unwrap(), want);
         }
