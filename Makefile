@@ -42,5 +42,6 @@ enclave: ## Build the enclave image, reproducibly (DEPLOYMENT=deployment.json of
 	@scripts/deps.sh build
 	scripts/enclave.sh $(DEPLOYMENT)
 
-bench: ## Benchmarks, with a release build
+bench: build ## Measure the whole system (bench/results.json), then the parts
+	python3 scripts/bench.py $(DAAS)
 	cargo bench --workspace --locked --benches

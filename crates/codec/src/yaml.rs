@@ -9,7 +9,7 @@ use crate::tree::{Paths, Tree};
 use crate::{DecodeError, Decoded};
 
 /// Most parse events that aliases may replay.
-const MAX_REPLAYED: usize = 100_000;
+const MAX_REPLAYED: usize = 20_000;
 
 /// Decodes one document.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
