@@ -123,6 +123,22 @@ impl Schema {
         )
     }
 
+    /// An object with other fields besides, or in place of, its own.
+    #[must_use]
+    pub fn with_fields(&self, more: impl IntoIterator<Item = (String, Schema)>) -> Self {
+        let more: Vec<(String, Schema)> = more.into_iter().collect();
+        let mut fields: Vec<(String, Schema)> = match &self.0.shape {
+            Shape::Object(own) => own
+                .values()
+                .filter(|f| !more.iter().any(|(name, _)| *name == f.json))
+                .map(|f| (f.json.clone(), f.schema.clone()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        fields.extend(more);
+        Self::object(&self.0.name, fields)
+    }
+
     /// A value without a schema.
     pub fn dynamic() -> Self {
         node("dyn", Shape::Dyn, MAX_REQUEST_SIZE, 1)

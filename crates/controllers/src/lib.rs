@@ -43,6 +43,7 @@ mod storage_protection;
 mod taint_eviction;
 
 mod ttl_after_finished;
+mod validating_admission_policy;
 
 use machinery::Status;
 use registry::Registry;
@@ -117,6 +118,7 @@ pub async fn run_with_clock(
     storage_protection::start(&mut setup)?;
     certificates::start(&mut setup, options.signers)?;
     custom::start(&mut setup)?;
+    validating_admission_policy::start(&mut setup)?;
     setup.run().await;
     Ok(())
 }

@@ -47,7 +47,9 @@ pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use owner_references::OwnerReferencesPermissionEnforcement;
 pub use pod_security::PodSecurity;
-pub use policy::{MutatingAdmissionPolicy, ValidatingAdmissionPolicy};
+pub use policy::{
+    ExpressionWarning, MutatingAdmissionPolicy, ValidatingAdmissionPolicy, expression_warnings,
+};
 pub use priority::Priority;
 pub use reinvocation::Reinvocation;
 pub use request_options::RequestOptions;

@@ -15,9 +15,11 @@ mod params;
 mod patch;
 mod scope;
 mod source;
+mod type_checking;
 mod validating;
 
 pub use mutating::MutatingAdmissionPolicy;
+pub use type_checking::{ExpressionWarning, expression_warnings};
 pub use validating::ValidatingAdmissionPolicy;
 
 pub(crate) use access::authorizer;

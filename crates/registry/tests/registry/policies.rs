@@ -18,9 +18,14 @@ async fn policy(r: &Registry, name: &str, mut spec: Value, mut binding: Value) {
         .entry("matchConstraints")
         .or_insert_with(|| rules("", "configmaps"));
     let path = format!("{GROUP}/validatingadmissionpolicies");
-    create(r, &path, None, json!({"metadata": {"name": name}, "spec": spec}))
-        .await
-        .unwrap();
+    create(
+        r,
+        &path,
+        None,
+        json!({"metadata": {"name": name}, "spec": spec}),
+    )
+    .await
+    .unwrap();
     binding["policyName"] = name.into();
     let fields = binding.as_object_mut().unwrap();
     fields
@@ -37,11 +42,17 @@ async fn mutation(r: &Registry, name: &str, mut spec: Value) {
         .entry("matchConstraints")
         .or_insert_with(|| rules("", "configmaps"));
     let path = format!("{GROUP}/mutatingadmissionpolicies");
-    create(r, &path, None, json!({"metadata": {"name": name}, "spec": spec}))
-        .await
-        .unwrap();
+    create(
+        r,
+        &path,
+        None,
+        json!({"metadata": {"name": name}, "spec": spec}),
+    )
+    .await
+    .unwrap();
     let path = format!("{GROUP}/mutatingadmissionpolicybindings");
-    let body = json!({"metadata": {"name": format!("{name}-binding")}, "spec": {"policyName": name}});
+    let body =
+        json!({"metadata": {"name": format!("{name}-binding")}, "spec": {"policyName": name}});
     create(r, &path, None, body).await.unwrap();
 }
 
@@ -58,7 +69,9 @@ async fn as_user(
 ) -> Result<Value, Status> {
     let t = target(r, "v1/configmaps", Some("default"), "");
     let body = json!({"metadata": {"name": name}, "data": data});
-    r.create(who, &t, body, &WriteOptions::default()).await.map(value)
+    r.create(who, &t, body, &WriteOptions::default())
+        .await
+        .map(value)
 }
 
 #[tokio::test]
@@ -78,7 +91,9 @@ async fn a_policy_refuses_in_upstreams_words() {
     });
     policy(&r, "sizes", spec, json!({})).await;
     map(&r, "fine", json!({"a": "b"})).await.unwrap();
-    let refused = map(&r, "large", json!({"a": "b", "c": "d"})).await.unwrap_err();
+    let refused = map(&r, "large", json!({"a": "b", "c": "d"}))
+        .await
+        .unwrap_err();
     assert_eq!(
         refused.message,
         "configmaps \"large\" is forbidden: ValidatingAdmissionPolicy 'sizes' with binding 'sizes-binding' denied request: has 2 entries"
@@ -92,7 +107,9 @@ async fn a_policy_refuses_in_upstreams_words() {
     assert_eq!((refused.code, refused.reason.as_str()), (422, "Invalid"));
     let refused = map(&r, "expression", json!({})).await.unwrap_err();
     assert!(
-        refused.message.ends_with("denied request: failed expression: object.metadata.name != 'expression'"),
+        refused
+            .message
+            .ends_with("denied request: failed expression: object.metadata.name != 'expression'"),
         "{}",
         refused.message
     );
@@ -102,7 +119,13 @@ async fn a_policy_refuses_in_upstreams_words() {
 async fn errors_follow_the_failure_policy() {
     let r = registry().await;
     let failing = json!([{"expression": "object.nope == 1"}]);
-    policy(&r, "ignores", json!({"failurePolicy": "Ignore", "validations": failing}), json!({})).await;
+    policy(
+        &r,
+        "ignores",
+        json!({"failurePolicy": "Ignore", "validations": failing}),
+        json!({}),
+    )
+    .await;
     map(&r, "a", json!({})).await.unwrap();
     policy(&r, "fails", json!({"validations": failing}), json!({})).await;
     let refused = map(&r, "b", json!({})).await.unwrap_err();
@@ -137,18 +160,27 @@ async fn bindings_warn_and_note() {
             {"key": "nothing", "valueExpression": "null"},
         ],
     });
-    policy(&r, "watches", spec, json!({"validationActions": ["Warn", "Audit"]})).await;
+    policy(
+        &r,
+        "watches",
+        spec,
+        json!({"validationActions": ["Warn", "Audit"]}),
+    )
+    .await;
     let who = context();
     as_user(&r, &who, "a", json!({})).await.unwrap();
     assert_eq!(
         who.take_warnings(),
-        ["Validation failed for ValidatingAdmissionPolicy 'watches' with binding 'watches-binding': never"]
+        [
+            "Validation failed for ValidatingAdmissionPolicy 'watches' with binding 'watches-binding': never"
+        ]
     );
     let annotations = who.take_annotations();
     assert_eq!(annotations["watches/name"], "it is a");
     assert!(!annotations.contains_key("watches/nothing"));
     let failure: Value =
-        serde_json::from_str(&annotations["validation.policy.admission.k8s.io/validation_failure"]).unwrap();
+        serde_json::from_str(&annotations["validation.policy.admission.k8s.io/validation_failure"])
+            .unwrap();
     assert_eq!(
         failure,
         json!([{"message": "never", "policy": "watches", "binding": "watches-binding", "expressionIndex": 0,
@@ -176,10 +208,16 @@ async fn parameters_conditions_and_selectors() {
     let two = json!({"a": "1", "b": "2"});
     map(&r, "one", json!({"a": "1"})).await.unwrap();
     let refused = map(&r, "two", two.clone()).await.unwrap_err();
-    assert!(refused.message.ends_with("denied request: at most 1"), "{}", refused.message);
+    assert!(
+        refused.message.ends_with("denied request: at most 1"),
+        "{}",
+        refused.message
+    );
     map(&r, "excluded", two.clone()).await.unwrap();
     let body = json!({"metadata": {"name": "free", "labels": {"free": "yes"}}, "data": two});
-    create(&r, "v1/configmaps", Some("default"), body).await.unwrap();
+    create(&r, "v1/configmaps", Some("default"), body)
+        .await
+        .unwrap();
     let path = format!("{GROUP}/validatingadmissionpolicybindings");
     let body = json!({"metadata": {"name": "missing"}, "spec": {"policyName": "limited", "validationActions": ["Deny"],
         "paramRef": {"name": "nope", "namespace": "default", "parameterNotFoundAction": "Deny"}}});
@@ -253,7 +291,10 @@ async fn faulty_expressions_are_refused() {
         of("spec.matchConditions[0].expression"),
         "Invalid value: \"1\": must evaluate to bool"
     );
-    assert!(of("spec.validations[0].expression").contains("Syntax error: mismatched input '<EOF>' expecting"));
+    assert!(
+        of("spec.validations[0].expression")
+            .contains("Syntax error: mismatched input '<EOF>' expecting")
+    );
     assert!(of("spec.validations[0].reason").starts_with("Unsupported value: \"Because\""));
     assert_eq!(
         of("spec.validations[1].expression"),
@@ -273,14 +314,30 @@ async fn faulty_expressions_are_refused() {
         "validations": [{"expression": "true"}]}});
     let made = create(&r, &path, None, body).await.unwrap();
     assert_eq!(made["spec"]["failurePolicy"], "Fail");
-    assert_eq!(made["spec"]["matchConstraints"]["matchPolicy"], "Equivalent");
-    assert_eq!(made["spec"]["matchConstraints"]["resourceRules"][0]["scope"], "*");
+    assert_eq!(
+        made["spec"]["matchConstraints"]["matchPolicy"],
+        "Equivalent"
+    );
+    assert_eq!(
+        made["spec"]["matchConstraints"]["resourceRules"][0]["scope"],
+        "*"
+    );
     let path = format!("{GROUP}/validatingadmissionpolicybindings");
     let body = json!({"metadata": {"name": "b"}, "spec": {"policyName": "a", "validationActions": ["Deny", "Warn"],
         "paramRef": {"name": "x", "selector": {}}}});
     let refused = create(&r, &path, None, body).await.unwrap_err();
-    assert!(refused.message.contains("must not contain both Deny and Warn"), "{}", refused.message);
-    assert!(refused.message.contains("name and selector are mutually exclusive"));
+    assert!(
+        refused
+            .message
+            .contains("must not contain both Deny and Warn"),
+        "{}",
+        refused.message
+    );
+    assert!(
+        refused
+            .message
+            .contains("name and selector are mutually exclusive")
+    );
 }
 
 #[tokio::test]
@@ -296,7 +353,10 @@ async fn mutations_apply_and_patch() {
     }))
     .await;
     let made = map(&r, "a", json!({"k": "v"})).await.unwrap();
-    assert_eq!(made["metadata"]["labels"], json!({"made": "here", "by": "CREATE"}));
+    assert_eq!(
+        made["metadata"]["labels"],
+        json!({"made": "here", "by": "CREATE"})
+    );
     assert_eq!(made["metadata"]["annotations"], json!({"labels": "2"}));
     assert_eq!(made["data"], json!({"k": "v"}));
     // A list by keys is merged, and defaults are set on what is added.
@@ -310,10 +370,17 @@ async fn mutations_apply_and_patch() {
     let body = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "image": "app:1"}]}});
     let pod = create(&r, "v1/pods", Some("default"), body).await.unwrap();
     let containers = pod["spec"]["containers"].as_array().unwrap();
-    let mut names: Vec<&str> = containers.iter().map(|c| c["name"].as_str().unwrap()).collect();
+    let mut names: Vec<&str> = containers
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["main", "proxy"]);
-    assert!(containers.iter().all(|c| c["terminationMessagePath"] == "/dev/termination-log"));
+    assert!(
+        containers
+            .iter()
+            .all(|c| c["terminationMessagePath"] == "/dev/termination-log")
+    );
 }
 
 #[tokio::test]
@@ -325,10 +392,14 @@ async fn mutations_are_run_again_when_a_later_one_changes_the_object() {
             "Object{metadata: Object.metadata{annotations: {'labels': has(object.metadata.labels) ? string(object.metadata.labels.size()) : '0'}}}"}}],
     }))
     .await;
-    mutation(&r, "b-labels", json!({
-        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
-            "Object{metadata: Object.metadata{labels: {'a': 'b'}}}"}}],
-    }))
+    mutation(
+        &r,
+        "b-labels",
+        json!({
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
+                "Object{metadata: Object.metadata{labels: {'a': 'b'}}}"}}],
+        }),
+    )
     .await;
     let made = map(&r, "a", json!({})).await.unwrap();
     assert_eq!(made["metadata"]["annotations"], json!({"labels": "1"}));
@@ -338,36 +409,61 @@ async fn mutations_are_run_again_when_a_later_one_changes_the_object() {
 async fn faulty_mutations_are_refused() {
     let r = registry().await;
     let path = format!("{GROUP}/mutatingadmissionpolicies");
-    let body = |mutations: Value| {
-        json!({"metadata": {"name": "m"}, "spec": {"matchConstraints": rules("", "configmaps"), "mutations": mutations}})
-    };
+    let body = |mutations: Value| json!({"metadata": {"name": "m"}, "spec": {"matchConstraints": rules("", "configmaps"), "mutations": mutations}});
     for (mutation, said) in [
-        (json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "{'a': 1}"}}), "must evaluate to Object"),
-        (json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[1]"}}), "must evaluate to list(JSONPatch)"),
-        (json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{nope: 'x'}]"}}), "undefined field 'nope'"),
-        (json!({"patchType": "JSONPatch"}), "spec.mutations[0].jsonPatch: Required value"),
-        (json!({"patchType": "Other"}), "supported values: \"ApplyConfiguration\", \"JSONPatch\""),
+        (
+            json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "{'a': 1}"}}),
+            "must evaluate to Object",
+        ),
+        (
+            json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[1]"}}),
+            "must evaluate to list(JSONPatch)",
+        ),
+        (
+            json!({"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{nope: 'x'}]"}}),
+            "undefined field 'nope'",
+        ),
+        (
+            json!({"patchType": "JSONPatch"}),
+            "spec.mutations[0].jsonPatch: Required value",
+        ),
+        (
+            json!({"patchType": "Other"}),
+            "supported values: \"ApplyConfiguration\", \"JSONPatch\"",
+        ),
     ] {
-        let refused = create(&r, &path, None, body(json!([mutation]))).await.unwrap_err();
+        let refused = create(&r, &path, None, body(json!([mutation])))
+            .await
+            .unwrap_err();
         assert!(refused.message.contains(said), "{}", refused.message);
     }
-    mutation(&r, "atomic", json!({
-        "matchConstraints": rules("", "services"),
-        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
-            "Object{spec: Object.spec{externalIPs: ['10.0.0.1'], selector: {'a': 'b'}}}"}}],
-    }))
+    mutation(
+        &r,
+        "atomic",
+        json!({
+            "matchConstraints": rules("", "services"),
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
+                "Object{spec: Object.spec{externalIPs: ['10.0.0.1'], selector: {'a': 'b'}}}"}}],
+        }),
+    )
     .await;
     let service = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}});
-    let refused = create(&r, "v1/services", Some("default"), service).await.unwrap_err();
+    let refused = create(&r, "v1/services", Some("default"), service)
+        .await
+        .unwrap_err();
     assert_eq!(
         refused.message,
         "policy 'atomic' with binding 'atomic-binding' denied request: error applying patch: invalid ApplyConfiguration: may not \
          mutate atomic arrays, maps or structs: .spec.externalIPs"
     );
-    mutation(&r, "misnamed", json!({
-        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
-            "Object{metadata: Object.spec{labels: {'a': 'b'}}}"}}],
-    }))
+    mutation(
+        &r,
+        "misnamed",
+        json!({
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
+                "Object{metadata: Object.spec{labels: {'a': 'b'}}}"}}],
+        }),
+    )
     .await;
     let refused = map(&r, "x", json!({})).await.unwrap_err();
     assert!(
@@ -377,5 +473,39 @@ async fn faulty_mutations_are_refused() {
         ),
         "{}",
         refused.message
+    );
+}
+
+#[tokio::test]
+async fn expressions_are_checked_by_the_types_that_rules_name() {
+    let r = registry().await;
+    let path = format!("{GROUP}/validatingadmissionpolicies");
+    let body = json!({"metadata": {"name": "a"}, "spec": {
+        "matchConstraints": {"resourceRules": [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"],
+            "resources": ["deployments", "replicasets", "deployments/scale"]}]},
+        "variables": [{"name": "spec", "expression": "object.spec"}],
+        "validations": [
+            {"expression": "object.replicas > 1"},
+            {"expression": "variables.spec.replicas > 1 && object.metadata.namespace == 'a'", "messageExpression": "object.nope"},
+            {"expression": "object.spec.template.spec.containers.all(c, c.image.startsWith('a') && has(c.resources.limits))"},
+            {"expression": "object.spec.replicas == 'a'"},
+        ],
+    }});
+    let refused = create(&r, &path, None, body.clone()).await.unwrap_err();
+    // What no type of any object can be is refused at once.
+    assert!(refused.message.contains("spec.validations[1].messageExpression"), "{}", refused.message);
+    let mut body = body;
+    body["spec"]["validations"][1]["messageExpression"] = "string(object.nope)".into();
+    let policy = create(&r, &path, None, body).await.unwrap();
+    let warnings = registry::admission::expression_warnings(&r, &policy);
+    let fields: Vec<&str> = warnings.iter().map(|w| w.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["spec.validations[0].expression", "spec.validations[1].messageExpression", "spec.validations[3].expression"]
+    );
+    assert_eq!(
+        warnings[0].warning,
+        "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n\n\
+         apps/v1, Kind=ReplicaSet: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n"
     );
 }

@@ -106,7 +106,11 @@ impl Policy {
                 }
             })
             .collect();
-        let named = |list: &str, name: &str, text: &str, compile: &dyn Fn(&str) -> Compiled| -> Vec<Named> {
+        let named = |list: &str,
+                     name: &str,
+                     text: &str,
+                     compile: &dyn Fn(&str) -> Compiled|
+         -> Vec<Named> {
             spec.list(list)
                 .iter()
                 .map(|v| Named {
@@ -120,8 +124,12 @@ impl Policy {
             name: policy.name().to_owned(),
             fail: spec.text("failurePolicy") != "Ignore",
             criteria: Criteria::parse(spec.member("matchConstraints").unwrap_or(&Value::Null)),
-            conditions: named("matchConditions", "name", "expression", &|e| compiler.condition(e)),
-            annotations: named("auditAnnotations", "key", "valueExpression", &|e| compiler.annotation(e)),
+            conditions: named("matchConditions", "name", "expression", &|e| {
+                compiler.condition(e)
+            }),
+            annotations: named("auditAnnotations", "key", "valueExpression", &|e| {
+                compiler.annotation(e)
+            }),
             validations: spec
                 .list("validations")
                 .iter()
@@ -155,7 +163,11 @@ fn validation(compiler: &Compiler, v: &Value) -> Validation {
 
 fn mutation(compiler: &Compiler, m: &Value) -> Mutation {
     let json_patch = m.text("patchType") == "JSONPatch";
-    let part = if json_patch { "jsonPatch" } else { "applyConfiguration" };
+    let part = if json_patch {
+        "jsonPatch"
+    } else {
+        "applyConfiguration"
+    };
     let expression = m.member(part).map_or("", |p| p.text("expression"));
     Mutation {
         expression: expression.to_owned(),

@@ -38,6 +38,37 @@ impl Compiler {
         compiler
     }
 
+    /// Of a policy, with the types of what it is about.
+    pub(crate) fn typed(object: &Schema, params: Option<&Schema>) -> Self {
+        let mut compiler = Self::policy(params.is_some());
+        compiler.env = compiler
+            .env
+            .variable("object", object.cel_type())
+            .variable("oldObject", object.cel_type());
+        if let Some(params) = params {
+            compiler.env = compiler.env.variable("params", params.cel_type());
+        }
+        compiler
+    }
+
+    /// Why an expression does not compile, as the compiler says it.
+    pub(crate) fn fault(&self, expression: &str) -> Option<String> {
+        self.env.compile(expression).err().map(|e| e.to_string())
+    }
+
+    /// The same of a messageExpression.
+    pub(crate) fn message_fault(&self, expression: &str) -> Option<String> {
+        let env = self.without_authorizer();
+        env.compile(expression).err().map(|e| e.to_string())
+    }
+
+    fn without_authorizer(&self) -> Env {
+        self.env
+            .clone()
+            .without("authorizer")
+            .without("authorizer.requestResource")
+    }
+
     /// With the objects that mutations make.
     #[must_use]
     pub(crate) fn mutating(mut self) -> Self {
@@ -92,11 +123,7 @@ impl Compiler {
     /// A messageExpression: `string`, without the authoriser.
     pub(crate) fn message(&self, expression: &str) -> Compiled {
         let without = Self {
-            env: self
-                .env
-                .clone()
-                .without("authorizer")
-                .without("authorizer.requestResource"),
+            env: self.without_authorizer(),
             variables: Vec::new(),
         };
         without.one_of(expression, &[Type::String])

@@ -56,7 +56,10 @@ impl Criteria {
         if of_object == Ok(false) {
             return Ok(None);
         }
-        if self.resource(registry, attributes, &self.excluded).is_some() {
+        if self
+            .resource(registry, attributes, &self.excluded)
+            .is_some()
+        {
             return Ok(None);
         }
         let resource = if self.rules.is_empty() {
@@ -130,7 +133,11 @@ impl Criteria {
         Ok(selector.matches_object(&stored.value()))
     }
 
-    fn of_object(&self, attributes: &Attributes<'_>, object: Option<&Value>) -> Result<bool, String> {
+    fn of_object(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&Value>,
+    ) -> Result<bool, String> {
         let selector = self.objects.as_ref().map_err(Clone::clone)?;
         if selector.is_everything() {
             return Ok(true);

@@ -25,7 +25,10 @@ pub struct MutatingAdmissionPolicy {
 impl Default for MutatingAdmissionPolicy {
     fn default() -> Self {
         Self {
-            source: Source::new("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
+            source: Source::new(
+                "mutatingadmissionpolicies",
+                "mutatingadmissionpolicybindings",
+            ),
         }
     }
 }
@@ -37,7 +40,10 @@ impl Admission for MutatingAdmissionPolicy {
     }
 
     fn handles(&self, operation: Operation) -> bool {
-        matches!(operation, Operation::Create | Operation::Update | Operation::Connect)
+        matches!(
+            operation,
+            Operation::Create | Operation::Update | Operation::Connect
+        )
     }
 
     async fn mutate(
@@ -142,7 +148,11 @@ async fn dispatch(
 /// Notes an error, if the failure policy says that it counts.
 fn note(policy: &Policy, binding: Option<&Binding>, why: &str, errors: &mut Vec<String>) {
     if !policy.fail {
-        tracing::warn!(policy = policy.name, error = why, "a mutating policy failed open");
+        tracing::warn!(
+            policy = policy.name,
+            error = why,
+            "a mutating policy failed open"
+        );
         return;
     }
     errors.push(match binding {
@@ -188,9 +198,9 @@ impl Invocation<'_> {
             }
         }
         for mutation in &self.policy.mutations {
-            let patched = match self.with_inputs(object, namespace, |inputs| {
-                self.patched(inputs, mutation)
-            }) {
+            let patched = match self
+                .with_inputs(object, namespace, |inputs| self.patched(inputs, mutation))
+            {
                 Ok(None) => continue,
                 Ok(Some(patched)) => patched,
                 Err(why) => return Ok(Err(why)),

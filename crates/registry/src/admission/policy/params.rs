@@ -48,7 +48,9 @@ pub(super) async fn collect(
     } else if reference.namespace.is_empty() {
         None
     } else {
-        return Err("paramRef.namespace must not be provided for a cluster-scoped `paramKind`".into());
+        return Err(
+            "paramRef.namespace must not be provided for a cluster-scoped `paramKind`".into(),
+        );
     };
     let mut found = Vec::new();
     if !reference.name.is_empty() {
@@ -63,13 +65,17 @@ pub(super) async fn collect(
             snapshot
                 .range(&resource.range(within), None)
                 .map(|e| std::sync::Arc::clone(&e.value))
-                .filter(|stored| selector.is_everything() || selector.matches_object(&stored.value())),
+                .filter(|stored| {
+                    selector.is_everything() || selector.matches_object(&stored.value())
+                }),
         );
     } else {
         return Err("one of name or selector must be provided".into());
     }
     if found.is_empty() && reference.deny {
-        return Err("no params found for policy binding with `Deny` parameterNotFoundAction".into());
+        return Err(
+            "no params found for policy binding with `Deny` parameterNotFoundAction".into(),
+        );
     }
     let mut params = Vec::with_capacity(found.len());
     for stored in found {

@@ -22,7 +22,8 @@ pub(super) fn json(value: &cel::Value<'_>, object: Value) -> Result<Option<Value
         operations.push(operation(&element.map_err(|e| e.to_string())?)?);
     }
     let operations = Value::Array(operations);
-    let patch = Patch::new(PatchKind::Json, operations.clone()).map_err(|e| format!("JSON Patch: {e}"))?;
+    let patch =
+        Patch::new(PatchKind::Json, operations.clone()).map_err(|e| format!("JSON Patch: {e}"))?;
     match patch.apply(None, object.clone()) {
         Ok(patched) => Ok(Some(patched)),
         Err(_) if test_fails(&operations, object) => Ok(None),
@@ -42,9 +43,15 @@ fn operation(value: &cel::Value<'_>) -> Result<Value, String> {
         if let cel::Value::Struct(nested) = value
             && !nested.name.starts_with("Object")
         {
-            return Err(format!("unexpected type name {}", machinery::go::quote(&nested.name)));
+            return Err(format!(
+                "unexpected type name {}",
+                machinery::go::quote(&nested.name)
+            ));
         }
-        out.insert(name.to_string(), value.to_json().map_err(|e| e.to_string())?);
+        out.insert(
+            name.to_string(),
+            value.to_json().map_err(|e| e.to_string())?,
+        );
     }
     let kind = out.get("op").and_then(Value::as_str).unwrap_or_default();
     if matches!(kind, "add" | "replace" | "test") && !out.contains_key("value") {
@@ -124,12 +131,14 @@ fn names_match(value: &cel::Value<'_>, expected: &str) -> Result<(), String> {
             .iter()
             .filter_map(Result::ok)
             .try_for_each(|value| names_match(&value, expected)),
-        cel::Value::Map(cel::Map::Owned(entries)) => entries
-            .values()
-            .try_for_each(|(key, value)| match key.as_str() {
-                Some(name) => names_match(value, &format!("{expected}.{name}")),
-                None => Ok(()),
-            }),
+        cel::Value::Map(cel::Map::Owned(entries)) => {
+            entries
+                .values()
+                .try_for_each(|(key, value)| match key.as_str() {
+                    Some(name) => names_match(value, &format!("{expected}.{name}")),
+                    None => Ok(()),
+                })
+        }
         _ => Ok(()),
     }
 }

@@ -111,7 +111,8 @@ impl<'a> Fields<'a> for Variables<'a> {
                 self.0.cost.set(self.0.cost.get().saturating_add(cost));
                 result.map_err(|e| {
                     EvalError::Runtime(
-                        format!("composited variable {} fails to evaluate: {e}", quote(name)).into(),
+                        format!("composited variable {} fails to evaluate: {e}", quote(name))
+                            .into(),
                     )
                 })
             }

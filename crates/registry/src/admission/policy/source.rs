@@ -68,7 +68,10 @@ impl Source {
         let mut before = std::mem::take(&mut parsed.policies);
         let mut all = Vec::new();
         for entry in snapshot.range(&policies.prefix, None) {
-            let name = entry.key.strip_prefix(policies.prefix.as_str()).unwrap_or_default();
+            let name = entry
+                .key
+                .strip_prefix(policies.prefix.as_str())
+                .unwrap_or_default();
             let Some(bound) = by_policy.remove(name) else {
                 continue;
             };
@@ -83,7 +86,9 @@ impl Source {
                 _ => Arc::new(Policy::parse(&entry.value.value(), bindings)),
             };
             all.push(Arc::clone(&policy));
-            parsed.policies.insert(Arc::clone(&entry.key), (versions, policy));
+            parsed
+                .policies
+                .insert(Arc::clone(&entry.key), (versions, policy));
         }
         parsed.of = now;
         parsed.all = Arc::new(all);

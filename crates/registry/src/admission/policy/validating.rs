@@ -36,7 +36,10 @@ pub struct ValidatingAdmissionPolicy {
 impl Default for ValidatingAdmissionPolicy {
     fn default() -> Self {
         Self {
-            source: Source::new("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+            source: Source::new(
+                "validatingadmissionpolicies",
+                "validatingadmissionpolicybindings",
+            ),
         }
     }
 }
@@ -114,7 +117,9 @@ async fn dispatch(
     for binding in &policy.bindings {
         let matched = match &binding.criteria {
             None => Ok(true),
-            Some(criteria) => criteria.matches(registry, attributes, object).map(|r| r.is_some()),
+            Some(criteria) => criteria
+                .matches(registry, attributes, object)
+                .map(|r| r.is_some()),
         };
         let params = match matched {
             Ok(false) => continue,
@@ -164,10 +169,18 @@ async fn dispatch(
 /// A fault of the configuration refuses, unless the failure policy says to ignore it.
 fn configuration(policy: &Policy, binding: Option<&Binding>, why: &str, denials: &mut Vec<Denial>) {
     if !policy.fail {
-        tracing::warn!(policy = policy.name, error = why, "a policy's configuration is faulty; it is ignored");
+        tracing::warn!(
+            policy = policy.name,
+            error = why,
+            "a policy's configuration is faulty; it is ignored"
+        );
         return;
     }
-    let what = if binding.is_some() { "binding" } else { "policy" };
+    let what = if binding.is_some() {
+        "binding"
+    } else {
+        "policy"
+    };
     denials.push(Denial {
         policy: policy.name.clone(),
         binding: binding.map(|b| b.name.clone()),
@@ -258,7 +271,10 @@ fn evaluate<'a>(policy: &'a Policy, inputs: &dyn Fn() -> Inputs<'a>) -> Outcome 
         annotations: Vec::new(),
     };
     if !policy.conditions.is_empty() {
-        let conditions = policy.conditions.iter().map(|c| (c.expression.as_str(), &c.program));
+        let conditions = policy
+            .conditions
+            .iter()
+            .map(|c| (c.expression.as_str(), &c.program));
         let evaluation = Evaluation::new(inputs(), cel::MATCH_CONDITIONS_BUDGET);
         match conditions::all_hold(evaluation, conditions) {
             Ok(true) => {}
@@ -310,9 +326,13 @@ fn evaluate<'a>(policy: &'a Policy, inputs: &dyn Fn() -> Inputs<'a>) -> Outcome 
         match noted {
             Ok(text) if text.is_empty() => {}
             Ok(text) => {
-                let end = (0..=text.len().min(MAX_ANNOTATION)).rev().find(|i| text.is_char_boundary(*i));
+                let end = (0..=text.len().min(MAX_ANNOTATION))
+                    .rev()
+                    .find(|i| text.is_char_boundary(*i));
                 let text = text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned();
-                outcome.annotations.push(Ok((annotation.name.clone(), text)));
+                outcome
+                    .annotations
+                    .push(Ok((annotation.name.clone(), text)));
             }
             Err(why) if policy.fail => outcome.annotations.push(Err(why)),
             Err(_) => {}
@@ -353,7 +373,9 @@ fn refusal(attributes: &Attributes<'_>, object: Option<&Value>, denial: Denial) 
     };
     // upstream: plugin/policy/validating/policy_decision.go#ReasonToCode
     status.code = match status.reason {
-        Reason::Forbidden | Reason::Unauthorized | Reason::RequestEntityTooLarge => status.reason.code(),
+        Reason::Forbidden | Reason::Unauthorized | Reason::RequestEntityTooLarge => {
+            status.reason.code()
+        }
         _ => 422,
     };
     status.with_cause(Cause {
