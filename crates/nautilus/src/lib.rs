@@ -11,6 +11,7 @@ mod front_proxy;
 mod identity;
 mod join;
 mod metrics;
+mod pod_network;
 mod routes;
 mod server;
 mod stake;

@@ -120,6 +120,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
     let audit_vault = vault.clone();
     let identity = Arc::new(Identity::load(&vault, SystemTime::now()).await?);
     let tunnels = Tunnels::default();
+    tunnels.find_pods_in(store.clone());
     let registry = Registry::new(
         store,
         RegistryOptions {

@@ -1,6 +1,7 @@
 //! The tunnels that workers hold open, by node; the API server reaches node APIs through them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use apiserver::{NodeConnectError, NodeConnector, NodeStream};
@@ -9,10 +10,13 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tunnel::Dialer;
 
+use crate::pod_network::{self, Places};
+
 /// Every node's tunnel. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Tunnels {
     by_node: Arc<Mutex<HashMap<String, Dialer>>>,
+    places: Places,
 }
 
 impl Tunnels {
@@ -36,6 +40,11 @@ impl Tunnels {
             Ok(()) => tracing::info!(node, "the tunnel is closed"),
             Err(error) => tracing::info!(node, %error, "the tunnel broke"),
         }
+    }
+
+    /// Finds pods in this store: from now on they are reached through their node's tunnel.
+    pub(crate) fn find_pods_in(&self, store: store::Store<registry::Stored>) {
+        self.places.look_into(store);
     }
 
     /// Ends a node's tunnel, for instance because its stake is gone.
@@ -68,6 +77,17 @@ impl NodeConnector for Tunnels {
             .map_err(|_| not_connected())?;
         Ok(Box::new(stream))
     }
+
+    /// A pod is reached through its node's tunnel; what is no pod, or on a node whose agent cannot do that, from here.
+    async fn dial(&self, address: SocketAddr) -> Result<Box<dyn NodeStream>, NodeConnectError> {
+        if let Some(place) = self.places.find(address.ip()) {
+            let node = self.connect(&place.node).await?;
+            if let Some(stream) = pod_network::connect(node, &place, address).await? {
+                return Ok(stream);
+            }
+        }
+        Ok(Box::new(tokio::net::TcpStream::connect(address).await?))
+    }
 }
 
 /// Webhooks and aggregated API servers are reached as everything in pods is.
@@ -75,7 +95,7 @@ impl NodeConnector for Tunnels {
 impl webhook::ClusterNetwork for Tunnels {
     async fn dial(
         &self,
-        address: std::net::SocketAddr,
+        address: SocketAddr,
     ) -> std::io::Result<Box<dyn webhook::BackendStream>> {
         match NodeConnector::dial(self, address).await {
             Ok(stream) => Ok(Box::new(stream)),

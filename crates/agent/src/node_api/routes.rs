@@ -232,6 +232,26 @@ impl Routes {
                     .url;
                 streaming::port_forward(request, &url).await
             }
+            // Not of the kubelet's: a plain TCP stream to a pod of this node, for what the control plane calls there.
+            (&Method::GET, ["podConnect", namespace, pod, port]) => {
+                let port: u16 = port.parse().map_err(|_| {
+                    (
+                        StatusCode::BAD_REQUEST,
+                        format!("port: invalid value {port:?}"),
+                    )
+                })?;
+                let pod = self.pod(namespace, pod)?;
+                let ip = if pod.host_network() {
+                    self.node.host_ips().first().cloned()
+                } else {
+                    self.observed(&pod).await?.ips().first().cloned()
+                };
+                let address = ip
+                    .and_then(|ip| ip.parse().ok())
+                    .map(|ip| std::net::SocketAddr::new(ip, port))
+                    .ok_or_else(|| (StatusCode::CONFLICT, "the pod has no address".to_owned()))?;
+                streaming::connect(request, address).await
+            }
             (_, ["healthz" | "pods" | "containerLogs", ..]) => Err((
                 StatusCode::METHOD_NOT_ALLOWED,
                 "405: Method Not Allowed".to_owned(),

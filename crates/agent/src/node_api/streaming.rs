@@ -179,6 +179,38 @@ async fn dial(
     Ok((head, TokioIo::new(upgraded)))
 }
 
+/// How long a pod may take to accept a connection.
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Upgrades to a plain stream to `address`. A connection that cannot be had is 502 with the reason.
+pub(super) async fn connect(
+    mut request: Request<Incoming>,
+    address: std::net::SocketAddr,
+) -> Result<Response<Body>, Refusal> {
+    if !upgrade_to(request.headers(), "tcp") {
+        return Err((
+            StatusCode::BAD_REQUEST,
+            "Upgrade request required".to_owned(),
+        ));
+    }
+    let failed = |error: String| (StatusCode::BAD_GATEWAY, error);
+    let mut pod = tokio::time::timeout(CONNECT, TcpStream::connect(address))
+        .await
+        .map_err(|_| failed("connection timed out".to_owned()))?
+        .map_err(|e| failed(e.to_string()))?;
+    let client = hyper::upgrade::on(&mut request);
+    let mut answer = empty(StatusCode::SWITCHING_PROTOCOLS);
+    let fields = answer.headers_mut();
+    fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    fields.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
+    tokio::spawn(async move {
+        if let Ok(client) = client.await {
+            let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut pod).await;
+        }
+    });
+    Ok(answer)
+}
+
 /// Passes a SPDY client through, byte by byte.
 async fn pass_through(
     mut request: Request<Incoming>,
