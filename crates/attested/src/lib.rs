@@ -12,8 +12,10 @@
 mod connection;
 mod error;
 mod root;
+mod tcb;
 mod tls;
 
 pub use connection::{Connection, Expectation};
 pub use error::AttestedError;
 pub use root::{TeeRoot, TeeRootError};
+pub use tcb::{TcbFileError, with_tcb_file};

@@ -25,6 +25,7 @@ mod measurement;
 pub mod offline;
 mod pem;
 mod policy;
+mod tcb;
 mod verify;
 mod x509;
 
@@ -42,4 +43,5 @@ pub use kind::tpm::TpmQuote;
 pub use kind::{Kind, UnknownKind, simulated};
 pub use measurement::{InvalidMeasurement, Measurement};
 pub use policy::Policy;
+pub use tcb::TcbPolicy;
 pub use verify::verify;

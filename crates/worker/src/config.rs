@@ -48,6 +48,10 @@ pub struct Config {
     /// key, or who certified it, has to be named.
     #[serde(default)]
     pub tee_roots: Vec<TeeRoot>,
+    /// File that says in which state the platform of the control plane's TEE must be: least firmware, what Intel may say
+    /// of it (JSON).
+    #[serde(default)]
+    pub tee_tcb: Option<PathBuf>,
     /// Which agent runs the pods.
     #[serde(default = "default_agent")]
     pub agent: AgentKind,

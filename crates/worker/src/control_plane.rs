@@ -1,8 +1,9 @@
 //! Which control plane to trust, from the chain, and joining it.
 
 use std::net::IpAddr;
+use std::path::Path;
 
-use attested::{AttestedError, Connection, Expectation, TeeRoot};
+use attested::{AttestedError, Connection, Expectation, TeeRoot, with_tcb_file};
 use chain::objects::Cluster;
 use chain::{Client, Deployment};
 use pki::KeyPair;
@@ -31,6 +32,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) allow_simulated: bool,
     /// Roots to trust besides the vendors'.
     pub(crate) roots: &'a [TeeRoot],
+    /// File with what its platform must be.
+    pub(crate) tcb: Option<&'a Path>,
     /// Where the control plane is, instead of where the chain says.
     pub(crate) server: Option<&'a str>,
 }
@@ -41,6 +44,7 @@ impl<'a> Terms<'a> {
         Self {
             allow_simulated: config.allow_simulated_tee,
             roots: &config.tee_roots,
+            tcb: config.tee_tcb.as_deref(),
             server: config.server.as_deref(),
         }
     }
@@ -61,11 +65,15 @@ fn trust(cluster: &Cluster, terms: Terms<'_>) -> Result<Trust, WorkerError> {
     let Terms {
         allow_simulated,
         roots,
+        tcb,
         server,
     } = terms;
     let mut policy = Policy::new();
     for root in roots {
         policy = root.trust(policy)?;
+    }
+    if let Some(file) = tcb {
+        policy = with_tcb_file(policy, file)?;
     }
     let mut allowed = 0;
     let mut hint = "";
@@ -339,6 +347,7 @@ mod tests {
     const SIMULATED: Terms<'static> = Terms {
         allow_simulated: true,
         roots: &[],
+        tcb: None,
         server: None,
     };
 

@@ -78,6 +78,9 @@ pub enum WorkerError {
     /// A root that the configuration names.
     #[error("teeRoots")]
     TeeRoot(#[from] attested::TeeRootError),
+    /// What the configuration says of the control plane's platform.
+    #[error("teeTcb")]
+    TeeTcb(#[from] attested::TcbFileError),
     /// The control plane.
     #[error(transparent)]
     ControlPlane(Box<AttestedError>),
@@ -148,6 +151,7 @@ impl WorkerError {
             | Self::FileContent { .. }
             | Self::InUse(_)
             | Self::TeeRoot(_)
+            | Self::TeeTcb(_)
             | Self::NodeApi { .. } => Class::Configuration,
             Self::Chain(error) => match error.class() {
                 ErrorClass::Network => Class::Network,

@@ -59,6 +59,9 @@ struct Keys {
     /// Root of TEE evidence to trust besides the vendors', as kind=file; may be repeated
     #[arg(long, env = "DAAS_TEE_ROOTS", value_name = "KIND=FILE", value_delimiter = ',')]
     tee_roots: Option<Vec<String>>,
+    /// File that says in which state the platform of the control plane's TEE must be (JSON)
+    #[arg(long, env = "DAAS_TEE_TCB")]
+    tee_tcb: Option<PathBuf>,
     /// Which agent runs the pods: native, k3s or kubelet [default: native]
     #[arg(long, env = "DAAS_AGENT")]
     agent: Option<String>,

@@ -355,3 +355,28 @@ async fn an_allow_list_that_changes_during_a_join_counts() {
     ));
     case.start.assert_nothing_secret(&server.received);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn firmware_below_the_workers_minimum_is_refused() {
+    let guest = FakeSnp::new(IMAGE);
+    let root = guest.root().to_vec();
+    let case = Case::new((Arc::new(guest), root)).await;
+    let _server = case.serve(None, None).await;
+    let file = case.start.world.path().join("tcb.json");
+    for (snp, holds) in [(1, true), (2, false)] {
+        std::fs::write(&file, format!(r#"{{"snpMinimum":{{"snp":{snp}}}}}"#)).unwrap();
+        let terms = Terms {
+            roots: &case.roots,
+            tcb: Some(&file),
+            ..Terms::default()
+        };
+        let trust = case.start.trust_on(terms).await.unwrap();
+        match case.start.join_with(&trust).await {
+            Ok(_) => assert!(holds),
+            Err(error) => {
+                assert!(!holds);
+                assert!(matches!(evidence_error(Err(error)), VerifyError::Tcb(_)));
+            }
+        }
+    }
+}
