@@ -1,6 +1,9 @@
 //! Each golden object turns from JSON, YAML and protobuf into each other; protobuf byte for byte.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+#[path = "goldens/kinds.rs"]
+mod kinds;
+
 use std::path::PathBuf;
 
 use codec::{json, protobuf, yaml};
