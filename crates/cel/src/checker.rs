@@ -51,7 +51,13 @@ pub(crate) fn check(env: &Env, source: &str, mut expr: Expr) -> Result<Program, 
         .iter()
         .map(|(id, t)| (*id, checker.substitution.resolve(t, true)))
         .collect();
-    Ok(Program::new(source, expr, output, types, checker.references))
+    Ok(Program::new(
+        source,
+        expr,
+        output,
+        types,
+        checker.references,
+    ))
 }
 
 impl Checker<'_> {
@@ -127,10 +133,10 @@ impl Checker<'_> {
     /// The type of a name and the name that it is known by.
     fn name(&mut self, name: &str) -> Option<(Type, Arc<str>)> {
         let plain = name.strip_prefix('.').unwrap_or(name);
-        if plain == name {
-            if let Some((known, of)) = self.scopes.iter().rev().find(|(n, _)| **n == *name) {
-                return Some((of.clone(), known.clone()));
-            }
+        if plain == name
+            && let Some((known, of)) = self.scopes.iter().rev().find(|(n, _)| **n == *name)
+        {
+            return Some((of.clone(), known.clone()));
         }
         if let Some(of) = self.env.variables.get(plain) {
             self.references.insert(plain.to_owned());
@@ -172,7 +178,12 @@ impl Checker<'_> {
                 return of;
             }
         }
-        let Kind::Select { operand, field, test } = &mut expr.kind else {
+        let Kind::Select {
+            operand,
+            field,
+            test,
+        } = &mut expr.kind
+        else {
             return Type::Error;
         };
         let (field, test) = (field.clone(), *test);
@@ -202,15 +213,27 @@ impl Checker<'_> {
             },
             Type::Struct(_) => Type::Dyn,
             other => {
-                return self.issue(offset, format!("type '{other}' does not support field selection"));
+                return self.issue(
+                    offset,
+                    format!("type '{other}' does not support field selection"),
+                );
             }
         };
-        if optional { Type::optional(found) } else { found }
+        if optional {
+            Type::optional(found)
+        } else {
+            found
+        }
     }
 
     fn call(&mut self, expr: &mut Expr) -> Type {
         let offset = expr.offset;
-        let Kind::Call { function, target, args } = &mut expr.kind else {
+        let Kind::Call {
+            function,
+            target,
+            args,
+        } = &mut expr.kind
+        else {
             return Type::Error;
         };
         if &**function == "_?._" {
@@ -226,7 +249,10 @@ impl Checker<'_> {
         }
         // A function with a namespace: the receiver is part of its name.
         if let Some(namespace) = target.as_ref().and_then(|t| t.qualified_name()) {
-            let qualified = format!("{}.{function}", namespace.strip_prefix('.').unwrap_or(&namespace));
+            let qualified = format!(
+                "{}.{function}",
+                namespace.strip_prefix('.').unwrap_or(&namespace)
+            );
             if self.env.functions.contains_key(&qualified) {
                 *function = qualified.into();
                 *target = None;
@@ -257,7 +283,7 @@ impl Checker<'_> {
         if let Some(result) = self.resolve(overloads, member, &types) {
             return result;
         }
-        if types.iter().any(|t| *t == Type::Error) {
+        if types.contains(&Type::Error) {
             return Type::Error;
         }
         let mut shown = types.iter().map(|t| self.shown(t).to_string());
@@ -279,7 +305,9 @@ impl Checker<'_> {
             if overload.member != member || overload.params.len() != args.len() {
                 continue;
             }
-            let instance = self.substitution.instantiate(&overload.params, &overload.result);
+            let instance = self
+                .substitution
+                .instantiate(&overload.params, &overload.result);
             let (params, of) = instance;
             if !self.substitution.are_assignable(args, &params) {
                 continue;
@@ -297,10 +325,15 @@ impl Checker<'_> {
     fn message(&mut self, offset: u32, name: &mut Arc<str>, fields: &mut [FieldInit]) -> Type {
         let plain: Arc<str> = name.strip_prefix('.').unwrap_or(name).into();
         let patch = &*plain == "JSONPatch";
-        let known = self.env.mutation && (patch || &*plain == "Object" || plain.starts_with("Object."));
+        let known =
+            self.env.mutation && (patch || &*plain == "Object" || plain.starts_with("Object."));
         for field in fields.iter_mut() {
             let of = self.check(&mut field.value);
-            let of = if field.optional { self.unwrapped(field.value.offset, of) } else { of };
+            let of = if field.optional {
+                self.unwrapped(field.value.offset, of)
+            } else {
+                of
+            };
             if !patch || !known {
                 continue;
             }
@@ -353,7 +386,8 @@ impl Checker<'_> {
             }
         };
         let depth = self.scopes.len();
-        self.scopes.push((crate::ast::ACCUMULATOR.into(), accumulator.clone()));
+        self.scopes
+            .push((crate::ast::ACCUMULATOR.into(), accumulator.clone()));
         self.scopes.push((fold.variable.clone(), first));
         if let Some(name) = &fold.second {
             self.scopes.push((name.clone(), second));
@@ -371,7 +405,10 @@ impl Checker<'_> {
     fn assert(&mut self, offset: u32, found: &Type, expected: &Type) {
         if !self.substitution.is_assignable(found, expected) {
             let (expected, found) = (self.shown(expected), self.shown(found));
-            self.issue(offset, format!("expected type '{expected}' but found '{found}'"));
+            self.issue(
+                offset,
+                format!("expected type '{expected}' but found '{found}'"),
+            );
         }
     }
 }
@@ -392,7 +429,12 @@ fn literal_type(literal: &Literal) -> Type {
 ///
 /// upstream: github.com/google/cel-go/cel/validator.go#ValidateDurationLiterals, ValidateTimestampLiterals,
 /// ValidateRegexLiterals
-fn faulty_literal(function: &str, member: bool, target: Option<&Expr>, args: &[Expr]) -> Option<String> {
+fn faulty_literal(
+    function: &str,
+    member: bool,
+    target: Option<&Expr>,
+    args: &[Expr],
+) -> Option<String> {
     let text = |expr: Option<&Expr>| match &expr?.kind {
         Kind::Literal(Literal::String(text)) => Some(text.clone()),
         _ => None,
@@ -400,7 +442,9 @@ fn faulty_literal(function: &str, member: bool, target: Option<&Expr>, args: &[E
     let faulty = match (function, args.len()) {
         ("duration", 1) if !member => machinery::duration::parse(&text(args.first())?).is_err(),
         ("timestamp", 1) if !member => crate::time::parse_timestamp(&text(args.first())?).is_none(),
-        ("matches", 1) if target.is_some() => crate::functions::regex::compile(&text(args.first())?).is_err(),
+        ("matches", 1) if target.is_some() => {
+            crate::functions::regex::compile(&text(args.first())?).is_err()
+        }
         ("matches", 2) if !member => crate::functions::regex::compile(&text(args.get(1))?).is_err(),
         _ => return None,
     };

@@ -76,13 +76,21 @@ impl Meter {
     /// Adds to the cost.
     pub(crate) fn charge(&mut self, cost: u64) -> Result<(), EvalError> {
         self.cost = self.cost.saturating_add(cost).min(PER_CALL_LIMIT + 1);
-        if self.cost > PER_CALL_LIMIT { Err(EvalError::CostLimit) } else { Ok(()) }
+        if self.cost > PER_CALL_LIMIT {
+            Err(EvalError::CostLimit)
+        } else {
+            Ok(())
+        }
     }
 
     /// Notes bytes before they are made.
     pub(crate) fn allocate(&mut self, bytes: usize) -> Result<(), EvalError> {
         self.allocated = self.allocated.saturating_add(bytes as u64);
-        if self.allocated > MAX_ALLOCATED { Err(EvalError::CostLimit) } else { Ok(()) }
+        if self.allocated > MAX_ALLOCATED {
+            Err(EvalError::CostLimit)
+        } else {
+            Ok(())
+        }
     }
 
     /// Notes the elements of a list or map before they are made.
@@ -93,7 +101,11 @@ impl Meter {
     /// Notes steps.
     pub(crate) fn work(&mut self, steps: usize) -> Result<(), EvalError> {
         self.work = self.work.saturating_add(steps as u64);
-        if self.work > MAX_WORK { Err(EvalError::CostLimit) } else { Ok(()) }
+        if self.work > MAX_WORK {
+            Err(EvalError::CostLimit)
+        } else {
+            Ok(())
+        }
     }
 }
 

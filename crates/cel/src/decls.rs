@@ -312,7 +312,14 @@ jsonpatch.escapeKey(string) -> string
 
 /// Functions that compare the elements of a list.
 const ORDERED: &[&str] = &[
-    "int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "duration",
+    "timestamp",
+    "string",
+    "bytes",
 ];
 
 /// upstream: staging/src/k8s.io/apiserver/pkg/cel/library/authz.go
@@ -350,9 +357,18 @@ pub(crate) fn kubernetes() -> Arc<Functions> {
                 functions.insert(operator.into(), comparisons.clone());
             }
             for element in ORDERED {
-                declare(&mut functions, &format!("list({element})::isSorted() -> bool"));
-                declare(&mut functions, &format!("list({element})::min() -> {element}"));
-                declare(&mut functions, &format!("list({element})::max() -> {element}"));
+                declare(
+                    &mut functions,
+                    &format!("list({element})::isSorted() -> bool"),
+                );
+                declare(
+                    &mut functions,
+                    &format!("list({element})::min() -> {element}"),
+                );
+                declare(
+                    &mut functions,
+                    &format!("list({element})::max() -> {element}"),
+                );
             }
             for function in ["math.greatest", "math.least"] {
                 declare(&mut functions, &format!("{function}(list(dyn)) -> dyn"));

@@ -41,7 +41,10 @@ impl Env {
             .variable("oldObject", Type::Dyn)
             .variable("request", Type::Object(crate::request::schema()))
             .variable("authorizer", Type::Opaque(opaque::AUTHORIZER))
-            .variable("authorizer.requestResource", Type::Opaque(opaque::RESOURCE_CHECK))
+            .variable(
+                "authorizer.requestResource",
+                Type::Opaque(opaque::RESOURCE_CHECK),
+            )
     }
 
     /// With a variable.

@@ -9,7 +9,9 @@ pub enum EvalError {
     #[error("operation cancelled: actual cost limit exceeded")]
     CostLimit,
     /// All evaluations of a request together cost more than they may.
-    #[error("validation failed due to running out of cost budget, no further validation rules will be run")]
+    #[error(
+        "validation failed due to running out of cost budget, no further validation rules will be run"
+    )]
     Budget,
     /// The expression failed: `no such key: a`.
     #[error("{0}")]

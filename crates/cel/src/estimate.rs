@@ -27,7 +27,10 @@ struct Size {
 
 impl Size {
     const fn exact(size: u64) -> Self {
-        Self { min: size, max: size }
+        Self {
+            min: size,
+            max: size,
+        }
     }
 
     const fn upto(max: u64) -> Self {
@@ -122,7 +125,11 @@ impl Estimator<'_> {
                 }),
             ),
             Kind::Ident(name) => self.ident(expr, name),
-            Kind::Select { operand, field, test } => {
+            Kind::Select {
+                operand,
+                field,
+                test,
+            } => {
                 let operand_type = self.program.type_of(operand).clone();
                 let target = self.part(operand);
                 if *test {
@@ -130,7 +137,12 @@ impl Estimator<'_> {
                 }
                 let by_field = matches!(
                     operand_type,
-                    Type::Map(..) | Type::Object(_) | Type::Struct(_) | Type::Dyn | Type::Param(_) | Type::Optional(_)
+                    Type::Map(..)
+                        | Type::Object(_)
+                        | Type::Struct(_)
+                        | Type::Dyn
+                        | Type::Param(_)
+                        | Type::Optional(_)
                 );
                 let cost = target.cost.saturating_add(u64::from(by_field));
                 let schema = target.schema.as_ref().and_then(|s| {
@@ -161,21 +173,32 @@ impl Estimator<'_> {
                 Known::new(cost, Size::exact(entries.len() as u64))
             }
             Kind::Struct { fields, .. } => {
-                let cost = fields
-                    .iter()
-                    .fold(40_u64, |sum, f| sum.saturating_add(self.part(&f.value).cost));
+                let cost = fields.iter().fold(40_u64, |sum, f| {
+                    sum.saturating_add(self.part(&f.value).cost)
+                });
                 Known::new(cost, Size::exact(1))
             }
             Kind::Fold(fold) => self.fold(fold),
-            Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
+            Kind::Call {
+                function,
+                target,
+                args,
+            } => self.call(expr, function, target.as_deref(), args),
         }
     }
 
     fn sized(&self, expr: &Expr, cost: u64, schema: Option<Schema>) -> Known {
         let size = match (self.program.type_of(expr), &schema) {
-            (Type::Bool | Type::Int | Type::Uint | Type::Double | Type::Null | Type::Duration | Type::Timestamp, _) => {
-                Size::exact(1)
-            }
+            (
+                Type::Bool
+                | Type::Int
+                | Type::Uint
+                | Type::Double
+                | Type::Null
+                | Type::Duration
+                | Type::Timestamp,
+                _,
+            ) => Size::exact(1),
             (_, Some(schema)) => Size::upto(schema.max_elements()),
             (Type::String | Type::Bytes | Type::List(_) | Type::Map(..) | Type::Dyn, None) => {
                 Size::upto(MAX_REQUEST_SIZE)
@@ -209,7 +232,11 @@ impl Estimator<'_> {
         let of_map = matches!(self.program.type_of(&fold.range), Type::Map(..));
         let element = range.of_element();
         let value = Known {
-            size: Size::upto(element.as_ref().map_or(MAX_REQUEST_SIZE, Schema::max_elements)),
+            size: Size::upto(
+                element
+                    .as_ref()
+                    .map_or(MAX_REQUEST_SIZE, Schema::max_elements),
+            ),
             schema: element.clone(),
             ..Known::new(1, Size::exact(1))
         };
@@ -256,12 +283,19 @@ impl Estimator<'_> {
         for arg in target.into_iter().chain(args) {
             parts.push(self.part(arg));
         }
-        let sum = parts.iter().fold(0_u64, |sum, p| sum.saturating_add(p.cost));
+        let sum = parts
+            .iter()
+            .fold(0_u64, |sum, p| sum.saturating_add(p.cost));
         let nothing = Known::new(0, Size::exact(0));
         let part = |i: usize| parts.get(i).unwrap_or(&nothing);
         let max = |i: usize| part(i).size.max;
         let first = target.or(args.first());
-        let text = first.is_some_and(|e| matches!(self.program.type_of(e), Type::String | Type::Bytes | Type::Dyn));
+        let text = first.is_some_and(|e| {
+            matches!(
+                self.program.type_of(e),
+                Type::String | Type::Bytes | Type::Dyn
+            )
+        });
         let with = |cost: u64, size: Size| Known::new(sum.saturating_add(cost), size);
         let product = |a: u64, b: u64| a.saturating_mul(b);
         match function {
@@ -274,14 +308,20 @@ impl Estimator<'_> {
                     ..Known::new(cost, part(1).size.union(part(2).size))
                 };
             }
-            "_[_]" | "_[?_]" => return self.sized(expr, sum.saturating_add(1), part(0).of_element()),
+            "_[_]" | "_[?_]" => {
+                return self.sized(expr, sum.saturating_add(1), part(0).of_element());
+            }
             "_?._" => {
                 let field = match args.get(1).map(|a| &a.kind) {
                     Some(Kind::Literal(Literal::String(name))) => name.clone(),
                     _ => "".into(),
                 };
                 let of = part(0).schema.as_ref();
-                let schema = of.and_then(|s| s.field(&field).map(|f| f.schema.clone()).or_else(|| s.element().cloned()));
+                let schema = of.and_then(|s| {
+                    s.field(&field)
+                        .map(|f| f.schema.clone())
+                        .or_else(|| s.element().cloned())
+                });
                 return self.sized(expr, sum.saturating_add(1), schema);
             }
             "_+_" => {
@@ -307,22 +347,43 @@ impl Estimator<'_> {
         }
         match function {
             "_==_" | "_!=_" => with(traversal(max(0).min(max(1))), Size::exact(1)),
-            "_<_" | "_<=_" | "_>_" | "_>=_" if text => with(traversal(max(0).min(max(1))), Size::exact(1)),
+            "_<_" | "_<=_" | "_>_" | "_>=_" if text => {
+                with(traversal(max(0).min(max(1))), Size::exact(1))
+            }
             "@in" => match args.get(1).map(|a| self.program.type_of(a)) {
                 Some(Type::Map(..)) => with(1, Size::exact(1)),
                 _ => with(max(1), Size::exact(1)),
             },
             "check" => with(350_000, Size::exact(1)),
             "startsWith" | "endsWith" => with(traversal(max(1)), Size::exact(1)),
-            "contains" => with(product(traversal(max(0)), traversal(max(1))), Size::exact(1)),
-            "matches" => with(product(traversal(max(0).saturating_add(1)), pattern(max(1))), Size::exact(1)),
+            "contains" => with(
+                product(traversal(max(0)), traversal(max(1))),
+                Size::exact(1),
+            ),
+            "matches" => with(
+                product(traversal(max(0).saturating_add(1)), pattern(max(1))),
+                Size::exact(1),
+            ),
             "find" | "findAll" => with(
                 product(traversal(max(0).saturating_add(1)), pattern(max(1))),
                 Size::upto(max(0)),
             ),
-            "lowerAscii" | "upperAscii" | "trim" | "substring" | "url" | "bytes" | "strings.quote" | "base64.encode"
-            | "base64.decode" | "jsonpatch.escapeKey" | "charAt" => {
-                let growth = if matches!(function, "bytes" | "strings.quote") { 4 } else { 2 };
+            "lowerAscii"
+            | "upperAscii"
+            | "trim"
+            | "substring"
+            | "url"
+            | "bytes"
+            | "strings.quote"
+            | "base64.encode"
+            | "base64.decode"
+            | "jsonpatch.escapeKey"
+            | "charAt" => {
+                let growth = if matches!(function, "bytes" | "strings.quote") {
+                    4
+                } else {
+                    2
+                };
                 let size = match function {
                     "lowerAscii" | "upperAscii" | "trim" | "substring" | "url" | "charAt" => max(0),
                     _ => max(0).saturating_mul(growth),
@@ -330,7 +391,9 @@ impl Estimator<'_> {
                 with(traversal(max(0)), Size::upto(size))
             }
             "string" => match first.map(|e| self.program.type_of(e)) {
-                Some(Type::String | Type::Bytes | Type::Dyn) => with(traversal(max(0)), Size::upto(max(0))),
+                Some(Type::String | Type::Bytes | Type::Dyn) => {
+                    with(traversal(max(0)), Size::upto(max(0)))
+                }
                 _ => with(1, Size::upto(SCALAR_TEXT)),
             },
             "replace" => {
@@ -347,17 +410,24 @@ impl Estimator<'_> {
             }
             "split" => with(traversal(product(max(0), 2)), Size::upto(max(0))),
             "join" => {
-                let each = part(0).of_element().map_or(MAX_REQUEST_SIZE, |s| s.max_elements());
+                let each = part(0)
+                    .of_element()
+                    .map_or(MAX_REQUEST_SIZE, |s| s.max_elements());
                 let separator = if parts.len() > 1 { max(1) } else { 0 };
                 let size = product(max(0), each.saturating_add(separator)).min(MAX_REQUEST_SIZE);
                 with(traversal(product(size, 2)), Size::upto(size))
             }
             "format" if target.is_some() => with(traversal(max(0)), Size::upto(MAX_REQUEST_SIZE)),
-            "indexOf" | "lastIndexOf" if text => with(product(traversal(max(0)), traversal(max(1)).max(1)), Size::exact(1)),
+            "indexOf" | "lastIndexOf" if text => with(
+                product(traversal(max(0)), traversal(max(1)).max(1)),
+                Size::exact(1),
+            ),
             "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" => {
                 let each = match first.map(|e| self.program.type_of(e)) {
                     Some(Type::List(of)) if matches!(**of, Type::String | Type::Bytes) => {
-                        let size = part(0).of_element().map_or(MAX_REQUEST_SIZE, |s| s.max_elements());
+                        let size = part(0)
+                            .of_element()
+                            .map_or(MAX_REQUEST_SIZE, |s| s.max_elements());
                         traversal(size).saturating_add(1)
                     }
                     _ => 1,
@@ -370,9 +440,12 @@ impl Estimator<'_> {
                 element: part(0).of_element(),
                 ..with(max(0), Size::upto(max(0)))
             },
-            "quantity" | "isQuantity" | "ip" | "isIP" | "cidr" | "isCIDR" | "semver" | "isSemver" | "isURL"
-            | "ip.isCanonical" => with(traversal(max(0)), Size::exact(1)),
-            "validate" => with(product(traversal(max(1).saturating_add(1)), 25), Size::upto(SCALAR_TEXT)),
+            "quantity" | "isQuantity" | "ip" | "isIP" | "cidr" | "isCIDR" | "semver"
+            | "isSemver" | "isURL" | "ip.isCanonical" => with(traversal(max(0)), Size::exact(1)),
+            "validate" => with(
+                product(traversal(max(1).saturating_add(1)), 25),
+                Size::upto(SCALAR_TEXT),
+            ),
             _ => {
                 let known = self.sized(expr, sum.saturating_add(1), None);
                 Known {

@@ -51,8 +51,16 @@ impl<'v, 'a> Evaluator<'v, 'a> {
     fn eval_parts(&mut self, expr: &Expr) -> Evaluated<'a> {
         match &expr.kind {
             Kind::Literal(_) | Kind::Ident(_) => self.eval(expr),
-            Kind::Select { operand, field, test } => self.select(operand, field, *test),
-            Kind::Call { function, target, args } => self.call(function, target.as_deref(), args),
+            Kind::Select {
+                operand,
+                field,
+                test,
+            } => self.select(operand, field, *test),
+            Kind::Call {
+                function,
+                target,
+                args,
+            } => self.call(function, target.as_deref(), args),
             Kind::List(elements) => self.list(elements),
             Kind::Map(entries) => self.map(entries),
             Kind::Struct { name, fields } => self.message(name, fields),
@@ -116,19 +124,24 @@ impl<'v, 'a> Evaluator<'v, 'a> {
                     _ => Ok(Value::Bool(true)),
                 };
             }
-            ("_[_]" | "_[?_]" | "_?._", [operand, index]) => return self.index(function, operand, index),
+            ("_[_]" | "_[?_]" | "_?._", [operand, index]) => {
+                return self.index(function, operand, index);
+            }
             ("or" | "orValue", [other]) if target.is_some() => {
                 if let Some(target) = target {
                     return self.or(function, target, other);
                 }
             }
             ("_+_", [first, second]) if is_accumulator(first) => return self.append(second),
-            ("cel.@mapInsert", [first, rest @ ..]) if is_accumulator(first) => return self.insert(rest),
+            ("cel.@mapInsert", [first, rest @ ..]) if is_accumulator(first) => {
+                return self.insert(rest);
+            }
             ("@in", [element, range]) if is_constant(range) => {
                 // Upstream's planner makes a set of a constant list, whose lookup costs nothing.
                 let element = self.eval(element)?;
                 let range = self.eval(range)?;
-                return functions::operators::contained(&mut self.meter, &element, &range).map(Value::Bool);
+                return functions::operators::contained(&mut self.meter, &element, &range)
+                    .map(Value::Bool);
             }
             _ => {}
         }
@@ -139,7 +152,13 @@ impl<'v, 'a> Evaluator<'v, 'a> {
         for arg in args {
             values.push(self.eval(arg)?);
         }
-        functions::call(&mut self.meter, &mut self.patterns, function, target.is_some(), &values)
+        functions::call(
+            &mut self.meter,
+            &mut self.patterns,
+            function,
+            target.is_some(),
+            &values,
+        )
     }
 
     #[inline(never)]
@@ -190,10 +209,13 @@ impl<'v, 'a> Evaluator<'v, 'a> {
             Some(value) => Ok(value),
             None if optional => Ok(Value::none()),
             None => Err(match (inner, &index) {
-                (Value::List(_), Value::Int(i)) => EvalError::runtime(format!("index out of bounds: {i}")),
-                (Value::List(_), other) => {
-                    EvalError::runtime(format!("unsupported index type '{}' in list", other.type_name()))
+                (Value::List(_), Value::Int(i)) => {
+                    EvalError::runtime(format!("index out of bounds: {i}"))
                 }
+                (Value::List(_), other) => EvalError::runtime(format!(
+                    "unsupported index type '{}' in list",
+                    other.type_name()
+                )),
                 (_, key) => EvalError::no_key(&key.key_text()),
             }),
         }
@@ -234,30 +256,43 @@ impl<'v, 'a> Evaluator<'v, 'a> {
             return Err(EvalError::no_overload());
         };
         if Rc::get_mut(&mut entries).is_none() {
-            self.meter.allocate_values(entries.len().saturating_mul(3))?;
+            self.meter
+                .allocate_values(entries.len().saturating_mul(3))?;
         }
         let owned = Rc::make_mut(&mut entries);
         let mut values = values.into_iter();
         let added = match (values.next(), values.next()) {
             (Some(key), Some(value)) => vec![(key, value)],
-            (Some(Value::Map(map)), None) => map.entries().into_iter().collect::<Result<Vec<_>, _>>()?,
+            (Some(Value::Map(map)), None) => {
+                map.entries().into_iter().collect::<Result<Vec<_>, _>>()?
+            }
             _ => return Err(EvalError::no_overload()),
         };
         for (key, value) in added {
             self.meter.allocate_values(3)?;
             let Some(known) = key.key() else {
-                return Err(EvalError::runtime(format!("unsupported key type: {}", key.type_name())));
+                return Err(EvalError::runtime(format!(
+                    "unsupported key type: {}",
+                    key.type_name()
+                )));
             };
             let text = key.key_text();
             if owned.insert(known, (key, value)).is_some() {
-                return Err(EvalError::runtime(format!("insert failed: key {text} already exists")));
+                return Err(EvalError::runtime(format!(
+                    "insert failed: key {text} already exists"
+                )));
             }
         }
         Ok(Value::Map(Map::Owned(entries)))
     }
 
     fn take_accumulator(&mut self) -> Evaluated<'a> {
-        match self.frames.iter_mut().rev().find(|(n, _)| &**n == ACCUMULATOR) {
+        match self
+            .frames
+            .iter_mut()
+            .rev()
+            .find(|(n, _)| &**n == ACCUMULATOR)
+        {
             Some((_, value)) => std::mem::replace(value, Ok(Value::Null)),
             None => Err(EvalError::no_overload()),
         }
@@ -273,7 +308,9 @@ impl<'v, 'a> Evaluator<'v, 'a> {
         for element in elements {
             let value = self.eval(&element.value)?;
             match value {
-                Value::Optional(inner) if element.optional => values.extend(inner.map(|v| Value::clone(&v))),
+                Value::Optional(inner) if element.optional => {
+                    values.extend(inner.map(|v| Value::clone(&v)))
+                }
                 _ if element.optional => return Err(EvalError::no_overload()),
                 value => values.push(value),
             }
@@ -283,10 +320,15 @@ impl<'v, 'a> Evaluator<'v, 'a> {
 
     #[inline(never)]
     fn map(&mut self, entries: &[Entry]) -> Evaluated<'a> {
-        if !entries.iter().all(|e| is_constant(&e.key) && is_constant(&e.value)) || entries.is_empty() {
+        if !entries
+            .iter()
+            .all(|e| is_constant(&e.key) && is_constant(&e.value))
+            || entries.is_empty()
+        {
             self.meter.charge(MAP_COST)?;
         }
-        self.meter.allocate_values(entries.len().saturating_mul(3))?;
+        self.meter
+            .allocate_values(entries.len().saturating_mul(3))?;
         let mut made = IndexMap::with_capacity(entries.len());
         for entry in entries {
             let key = self.eval(&entry.key)?;
@@ -299,11 +341,16 @@ impl<'v, 'a> Evaluator<'v, 'a> {
                 }
             }
             let Some(known) = key.key() else {
-                return Err(EvalError::runtime(format!("unsupported key type: {}", key.type_name())));
+                return Err(EvalError::runtime(format!(
+                    "unsupported key type: {}",
+                    key.type_name()
+                )));
             };
             let text = key.key_text();
             if made.insert(known, (key, value)).is_some() {
-                return Err(EvalError::runtime(format!("Failed with repeated key {text}")));
+                return Err(EvalError::runtime(format!(
+                    "Failed with repeated key {text}"
+                )));
             }
         }
         Ok(Value::Map(Map::Owned(Rc::new(made))))
@@ -395,7 +442,9 @@ impl<'v, 'a> Evaluator<'v, 'a> {
         if let Some(frame) = self.frames.get_mut(depth + 1) {
             frame.1 = first;
         }
-        if let (Some(_), Some(value), Some(frame)) = (&fold.second, second, self.frames.get_mut(depth + 2)) {
+        if let (Some(_), Some(value), Some(frame)) =
+            (&fold.second, second, self.frames.get_mut(depth + 2))
+        {
             frame.1 = value;
         }
         if !matches!(self.eval(&fold.condition)?, Value::Bool(true)) {
@@ -426,7 +475,10 @@ fn is_constant(expr: &Expr) -> bool {
     match &expr.kind {
         Kind::Literal(_) => true,
         Kind::List(elements) => {
-            !elements.is_empty() && elements.iter().all(|e| !e.optional && is_constant(&e.value))
+            !elements.is_empty()
+                && elements
+                    .iter()
+                    .all(|e| !e.optional && is_constant(&e.value))
         }
         _ => false,
     }

@@ -50,7 +50,10 @@ pub(crate) fn call<'a>(
         return Err(if function.starts_with(['_', '@', '-', '!']) {
             EvalError::no_overload()
         } else {
-            EvalError::runtime(format!("no such overload: {function}({})", types.join(", ")))
+            EvalError::runtime(format!(
+                "no such overload: {function}({})",
+                types.join(", ")
+            ))
         });
     };
     if function == "join" {
@@ -67,15 +70,38 @@ fn charge_before(meter: &mut Meter, function: &str, args: &[Value<'_>]) -> Resul
     let text = |i: usize| matches!(args.get(i), Some(Value::String(_) | Value::Bytes(_)));
     let cost = match function {
         "check" => 350_000,
-        "startsWith" | "endsWith" | "bytes" | "lowerAscii" | "upperAscii" | "substring" | "trim" | "url" | "isURL"
-        | "quantity" | "isQuantity" | "ip" | "isIP" | "cidr" | "isCIDR" | "semver" | "isSemver" | "charAt"
-        | "jsonpatch.escapeKey" | "strings.quote" | "base64.encode" | "base64.decode" => traversal(of(0)),
+        "startsWith"
+        | "endsWith"
+        | "bytes"
+        | "lowerAscii"
+        | "upperAscii"
+        | "substring"
+        | "trim"
+        | "url"
+        | "isURL"
+        | "quantity"
+        | "isQuantity"
+        | "ip"
+        | "isIP"
+        | "cidr"
+        | "isCIDR"
+        | "semver"
+        | "isSemver"
+        | "charAt"
+        | "jsonpatch.escapeKey"
+        | "strings.quote"
+        | "base64.encode"
+        | "base64.decode" => traversal(of(0)),
         "string" if text(0) => traversal(of(0)),
         "reverse" if text(0) => traversal(of(0)),
         "replace" | "split" => traversal(of(0).saturating_mul(2)),
         "ip.isCanonical" => traversal(of(0).saturating_mul(2)),
-        "isSorted" | "sum" | "max" | "min" | "first" | "last" | "slice" | "reverse" | "flatten" => of(0),
-        "indexOf" | "lastIndexOf" if text(0) => traversal(of(0)).saturating_mul(traversal(of(1)).max(1)),
+        "isSorted" | "sum" | "max" | "min" | "first" | "last" | "slice" | "reverse" | "flatten" => {
+            of(0)
+        }
+        "indexOf" | "lastIndexOf" if text(0) => {
+            traversal(of(0)).saturating_mul(traversal(of(1)).max(1))
+        }
         "indexOf" | "lastIndexOf" => of(0),
         "distinct" | "sort" => of(0).saturating_mul(of(0).ilog2_or_one()),
         "lists.range" => match args.first() {
@@ -84,7 +110,9 @@ fn charge_before(meter: &mut Meter, function: &str, args: &[Value<'_>]) -> Resul
         },
         "sets.contains" | "sets.intersects" => of(0).saturating_mul(of(1)),
         "sets.equivalent" => of(0).saturating_mul(of(1)).saturating_mul(2),
-        "matches" | "find" | "findAll" => traversal(of(0).saturating_add(1)).saturating_mul(pattern(of(1))),
+        "matches" | "find" | "findAll" => {
+            traversal(of(0).saturating_add(1)).saturating_mul(pattern(of(1)))
+        }
         "contains" => traversal(of(0)).saturating_mul(traversal(of(1))),
         "validate" => match args.first() {
             Some(Value::Opaque(crate::opaque::Opaque::Format(named))) => named.cost(of(1)),
@@ -126,16 +154,20 @@ fn dispatch<'a>(
     }
     match function {
         "matches" | "find" | "findAll" => regex::call(meter, patterns, function, args),
-        "bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint" | "type" | "dyn" => {
-            convert::call(function, args)
-        }
+        "bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint"
+        | "type" | "dyn" => convert::call(function, args),
         "size" => Ok(match args {
-            [Value::String(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)] => {
-                args.first().map(|v| Value::Int(i64::try_from(size(v)).unwrap_or(i64::MAX)))
-            }
+            [Value::String(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)] => args
+                .first()
+                .map(|v| Value::Int(i64::try_from(size(v)).unwrap_or(i64::MAX))),
             _ => None,
         }),
-        "optional.of" | "optional.ofNonZeroValue" | "optional.none" | "optional.unwrap" | "unwrapOpt" | "hasValue"
+        "optional.of"
+        | "optional.ofNonZeroValue"
+        | "optional.none"
+        | "optional.unwrap"
+        | "unwrapOpt"
+        | "hasValue"
         | "value" => operators::optional(function, args),
         "format" if member => printf::format(meter, args),
         _ => {
@@ -146,7 +178,9 @@ fn dispatch<'a>(
                 return format::call(meter, function, args);
             }
             match args.first() {
-                Some(Value::Timestamp(_) | Value::Duration(_)) if member => convert::time_part(function, args),
+                Some(Value::Timestamp(_) | Value::Duration(_)) if member => {
+                    convert::time_part(function, args)
+                }
                 Some(Value::Opaque(_)) if member => opaque_method(function, args),
                 Some(Value::List(_)) => lists::call(meter, function, args),
                 _ => {
@@ -184,7 +218,11 @@ pub(crate) fn double_text(d: f64) -> String {
         return "NaN".into();
     }
     if d.is_infinite() {
-        return if d > 0.0 { "+Inf".into() } else { "-Inf".into() };
+        return if d > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     let scientific = format!("{d:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

@@ -42,8 +42,8 @@ pub(crate) struct Spanned {
 }
 
 const PUNCTUATION: &[&str] = &[
-    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "[", "]", "{", "}", "(", ")", ".", ",", "-", "!", "?", ":", "+", "*",
-    "/", "%",
+    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "[", "]", "{", "}", "(", ")", ".", ",", "-", "!",
+    "?", ":", "+", "*", "/", "%",
 ];
 
 struct Lexer<'s> {
@@ -70,7 +70,11 @@ pub(crate) fn lex(chars: &[char]) -> (Vec<Spanned>, Vec<Issue>) {
         let text: String = if end {
             "<EOF>".into()
         } else {
-            chars.get(start..lexer.at).unwrap_or_default().iter().collect()
+            chars
+                .get(start..lexer.at)
+                .unwrap_or_default()
+                .iter()
+                .collect()
         };
         tokens.push(Spanned {
             token,
@@ -134,8 +138,15 @@ impl Lexer<'_> {
         }
         let start = self.at;
         self.at += 1;
-        let shown = if c == '\'' || c == '"' { self.rest_of_line(start) } else { c.to_string() };
-        self.issue(start, format!("Syntax error: token recognition error at: '{shown}'"));
+        let shown = if c == '\'' || c == '"' {
+            self.rest_of_line(start)
+        } else {
+            c.to_string()
+        };
+        self.issue(
+            start,
+            format!("Syntax error: token recognition error at: '{shown}'"),
+        );
         None
     }
 
@@ -143,15 +154,27 @@ impl Lexer<'_> {
         while self.peek(0).is_some_and(|c| c != '\n' && c != '\r') {
             self.at += 1;
         }
-        self.chars.get(start..self.at).unwrap_or_default().iter().collect()
+        self.chars
+            .get(start..self.at)
+            .unwrap_or_default()
+            .iter()
+            .collect()
     }
 
     fn name(&mut self) -> Token {
         let start = self.at;
-        while self.peek(0).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
+        while self
+            .peek(0)
+            .is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
             self.at += 1;
         }
-        let name: String = self.chars.get(start..self.at).unwrap_or_default().iter().collect();
+        let name: String = self
+            .chars
+            .get(start..self.at)
+            .unwrap_or_default()
+            .iter()
+            .collect();
         match name.as_str() {
             "true" => Token::Keyword("true"),
             "false" => Token::Keyword("false"),
@@ -177,7 +200,10 @@ impl Lexer<'_> {
             self.at += 1;
         }
         let shown = self.rest_of_line(start);
-        self.issue(start, format!("Syntax error: token recognition error at: '{shown}'"));
+        self.issue(
+            start,
+            format!("Syntax error: token recognition error at: '{shown}'"),
+        );
         None
     }
 
@@ -198,7 +224,9 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> Option<Token> {
         let start = self.at;
-        let hex = self.peek(0) == Some('0') && self.peek(1) == Some('x') && self.peek(2).is_some_and(|c| c.is_ascii_hexdigit());
+        let hex = self.peek(0) == Some('0')
+            && self.peek(1) == Some('x')
+            && self.peek(2).is_some_and(|c| c.is_ascii_hexdigit());
         let value = if hex {
             self.at += 2;
             u64::from_str_radix(&self.digits(16), 16).ok()
@@ -267,7 +295,9 @@ impl Lexer<'_> {
             let Some(c) = self.peek(0) else {
                 return self.unterminated(start);
             };
-            if c == quote && (!triple || (self.peek(1) == Some(quote) && self.peek(2) == Some(quote))) {
+            if c == quote
+                && (!triple || (self.peek(1) == Some(quote) && self.peek(2) == Some(quote)))
+            {
                 self.at += if triple { 3 } else { 1 };
                 break;
             }
@@ -298,7 +328,10 @@ impl Lexer<'_> {
 
     fn unterminated(&mut self, start: usize) -> Option<Token> {
         let shown = self.rest_of_line(start);
-        self.issue(start, format!("Syntax error: token recognition error at: '{shown}'"));
+        self.issue(
+            start,
+            format!("Syntax error: token recognition error at: '{shown}'"),
+        );
         None
     }
 

@@ -28,6 +28,7 @@ mod lexer;
 mod macros;
 mod opaque;
 mod parser;
+mod print;
 mod program;
 mod request;
 mod schema;

@@ -8,11 +8,14 @@ use crate::ast::{ACCUMULATOR, Element, Expr, Fold, Kind, Literal};
 use crate::parser::Parser;
 
 /// `has(a.b)`, or the call of a function.
-pub(crate) fn global_call(p: &mut Parser, offset: u32, name: &str, mut args: Vec<Expr>) -> Option<Expr> {
+pub(crate) fn global_call(
+    p: &mut Parser,
+    offset: u32,
+    name: &str,
+    mut args: Vec<Expr>,
+) -> Option<Expr> {
     if name == "has" && args.len() == 1 {
-        let Some(arg) = args.pop() else {
-            return None;
-        };
+        let arg = args.pop()?;
         let at = arg.offset;
         return match arg.kind {
             Kind::Select {
@@ -34,11 +37,23 @@ pub(crate) fn global_call(p: &mut Parser, offset: u32, name: &str, mut args: Vec
 }
 
 /// `target.all(x, …)` and the like, or the call of a method.
-pub(crate) fn member_call(p: &mut Parser, offset: u32, target: Expr, name: &str, args: Vec<Expr>) -> Option<Expr> {
+pub(crate) fn member_call(
+    p: &mut Parser,
+    offset: u32,
+    target: Expr,
+    name: &str,
+    args: Vec<Expr>,
+) -> Option<Expr> {
     match (name, args.len()) {
         ("all" | "exists" | "exists_one" | "existsOne" | "map" | "filter", 2)
-        | ("all" | "exists" | "exists_one" | "existsOne" | "map" | "transformList" | "transformMap" | "transformMapEntry", 3)
-        | ("transformList" | "transformMap" | "transformMapEntry", 4) => comprehension(p, offset, target, name, args),
+        | (
+            "all" | "exists" | "exists_one" | "existsOne" | "map" | "transformList"
+            | "transformMap" | "transformMapEntry",
+            3,
+        )
+        | ("transformList" | "transformMap" | "transformMapEntry", 4) => {
+            comprehension(p, offset, target, name, args)
+        }
         ("optMap" | "optFlatMap", 2) => opt_map(p, offset, target, name, args),
         _ => p.node(
             offset,
@@ -56,7 +71,10 @@ fn variable(p: &mut Parser, expr: Option<Expr>) -> Option<Arc<str>> {
     match expr.kind {
         Kind::Ident(name) if !name.starts_with('.') => {
             if &*name == "__result__" {
-                return p.fault(expr.offset, "iteration variable overwrites accumulator variable");
+                return p.fault(
+                    expr.offset,
+                    "iteration variable overwrites accumulator variable",
+                );
             }
             Some(name)
         }
@@ -64,7 +82,13 @@ fn variable(p: &mut Parser, expr: Option<Expr>) -> Option<Arc<str>> {
     }
 }
 
-fn comprehension(p: &mut Parser, offset: u32, range: Expr, name: &str, args: Vec<Expr>) -> Option<Expr> {
+fn comprehension(
+    p: &mut Parser,
+    offset: u32,
+    range: Expr,
+    name: &str,
+    args: Vec<Expr>,
+) -> Option<Expr> {
     let two_variables = name.starts_with("transform") || (args.len() == 3 && name != "map");
     let mut args = args.into_iter();
     let first = variable(p, args.next())?;

@@ -25,7 +25,17 @@ pub(crate) const DECISION: &str = "kubernetes.authorization.Decision";
 
 /// All names of such types.
 pub(crate) const NAMES: &[&str] = &[
-    URL, QUANTITY, SEMVER, FORMAT, IP, CIDR, AUTHORIZER, PATH_CHECK, GROUP_CHECK, RESOURCE_CHECK, DECISION,
+    URL,
+    QUANTITY,
+    SEMVER,
+    FORMAT,
+    IP,
+    CIDR,
+    AUTHORIZER,
+    PATH_CHECK,
+    GROUP_CHECK,
+    RESOURCE_CHECK,
+    DECISION,
 ];
 
 /// A network and the address in it that was written: `10.1.2.3/8`.

@@ -27,8 +27,27 @@ pub const MAX_DEPTH: u32 = 250;
 const MAX_ISSUES: usize = 100;
 
 const RESERVED: &[&str] = &[
-    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
-    "package", "namespace", "null", "return", "true", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "null",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
 ];
 
 const EXPECTED_PRIMARY: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
@@ -81,7 +100,9 @@ impl Parser {
     }
 
     fn ahead(&self, n: usize) -> &Token {
-        self.tokens.get(self.at + n).map_or(&Token::End, |t| &t.token)
+        self.tokens
+            .get(self.at + n)
+            .map_or(&Token::End, |t| &t.token)
     }
 
     fn offset(&self) -> u32 {
@@ -89,7 +110,9 @@ impl Parser {
     }
 
     fn text(&self) -> Arc<str> {
-        self.tokens.get(self.at).map_or_else(|| "<EOF>".into(), |t| t.text.clone())
+        self.tokens
+            .get(self.at)
+            .map_or_else(|| "<EOF>".into(), |t| t.text.clone())
     }
 
     fn advance(&mut self) {
@@ -121,8 +144,15 @@ impl Parser {
     }
 
     fn unexpected<T>(&mut self, expected: &str, extraneous: bool) -> Parsed<T> {
-        let what = if extraneous { "extraneous" } else { "mismatched" };
-        let message = format!("Syntax error: {what} input '{}' expecting {expected}", self.text());
+        let what = if extraneous {
+            "extraneous"
+        } else {
+            "mismatched"
+        };
+        let message = format!(
+            "Syntax error: {what} input '{}' expecting {expected}",
+            self.text()
+        );
         self.fault(self.offset(), message)
     }
 
@@ -130,7 +160,8 @@ impl Parser {
         if self.accept(p) {
             return Some(());
         }
-        let extraneous = matches!(self.ahead(1), Token::Punct(q) if *q == p) && *self.peek() != Token::End;
+        let extraneous =
+            matches!(self.ahead(1), Token::Punct(q) if *q == p) && *self.peek() != Token::End;
         self.unexpected(&format!("'{p}'"), extraneous)
     }
 
@@ -150,7 +181,10 @@ impl Parser {
     }
 
     fn too_deep<T>(&mut self, offset: u32) -> Parsed<T> {
-        self.fault(offset, format!("expression recursion limit exceeded: {MAX_DEPTH}"))
+        self.fault(
+            offset,
+            format!("expression recursion limit exceeded: {MAX_DEPTH}"),
+        )
     }
 
     /// A call of a function or operator.
@@ -227,14 +261,22 @@ impl Parser {
         let middle = terms.len().div_ceil(2);
         let right = terms.split_off(middle);
         let offset = offsets.get(middle - 1).copied().unwrap_or(0);
-        let left = self.balance(function, terms, offsets.get(..middle - 1).unwrap_or_default())?;
+        let left = self.balance(
+            function,
+            terms,
+            offsets.get(..middle - 1).unwrap_or_default(),
+        )?;
         let right = self.balance(function, right, offsets.get(middle..).unwrap_or_default())?;
         self.call(offset, function, vec![left, right])
     }
 
     /// Left-associative operators by precedence: relations, sums, products.
     fn binary(&mut self, level: usize) -> Parsed<Expr> {
-        let mut left = if level == 2 { self.unary()? } else { self.binary(level + 1)? };
+        let mut left = if level == 2 {
+            self.unary()?
+        } else {
+            self.binary(level + 1)?
+        };
         loop {
             let function = match (level, self.peek()) {
                 (0, Token::Punct("<")) => "_<_",
@@ -253,7 +295,11 @@ impl Parser {
             };
             let offset = self.offset();
             self.advance();
-            let right = if level == 2 { self.unary()? } else { self.binary(level + 1)? };
+            let right = if level == 2 {
+                self.unary()?
+            } else {
+                self.binary(level + 1)?
+            };
             left = self.call(offset, function, vec![left, right])?;
         }
     }
@@ -268,7 +314,8 @@ impl Parser {
             while self.accept(sign) {
                 count += 1;
             }
-            if sign == "-" && count == 1 && matches!(self.peek(), Token::Int(_) | Token::Double(_)) {
+            if sign == "-" && count == 1 && matches!(self.peek(), Token::Int(_) | Token::Double(_))
+            {
                 let literal = self.number(offset, true)?;
                 return self.members(literal);
             }
@@ -314,7 +361,10 @@ impl Parser {
                         let message = if *self.peek() == Token::End {
                             "Syntax error: no viable alternative at input '.'".to_owned()
                         } else {
-                            format!("Syntax error: no viable alternative at input '.{}'", self.text())
+                            format!(
+                                "Syntax error: no viable alternative at input '.{}'",
+                                self.text()
+                            )
                         };
                         return self.fault(at, message);
                     }
@@ -429,7 +479,11 @@ impl Parser {
         };
         let at = self.offset();
         if let Some(type_name) = self.message_type() {
-            return self.message(if dot { format!(".{type_name}") } else { type_name });
+            return self.message(if dot {
+                format!(".{type_name}")
+            } else {
+                type_name
+            });
         }
         self.advance();
         if RESERVED.contains(&name.as_ref()) {
@@ -520,7 +574,11 @@ impl Parser {
             let key = self.expr()?;
             self.expect(":")?;
             let value = self.expr()?;
-            entries.push(Entry { key, value, optional });
+            entries.push(Entry {
+                key,
+                value,
+                optional,
+            });
             if !self.accept(",") {
                 self.expect("}")?;
                 break;

@@ -81,6 +81,11 @@ impl Program {
         &self.0.source
     }
 
+    /// The expression as it is understood: fully parenthesised, names resolved. `None` when no text stands for it.
+    pub fn canonical(&self) -> Option<String> {
+        crate::print::print(&self.0.expr)
+    }
+
     /// The type of the result.
     pub fn output_type(&self) -> &Type {
         &self.0.output
@@ -114,7 +119,10 @@ impl Program {
     }
 
     /// Evaluates, and returns what it cost beside the result.
-    pub fn evaluate_counting<'a>(&self, variables: &dyn Activation<'a>) -> (Result<Value<'a>, EvalError>, u64) {
+    pub fn evaluate_counting<'a>(
+        &self,
+        variables: &dyn Activation<'a>,
+    ) -> (Result<Value<'a>, EvalError>, u64) {
         let mut evaluator = Evaluator::new(variables, Meter::default());
         let result = evaluator.eval(&self.0.expr);
         (result, evaluator.meter.cost())

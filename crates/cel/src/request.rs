@@ -25,8 +25,20 @@ pub fn schema() -> Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     SCHEMA
         .get_or_init(|| {
-            let kind = || object("kubernetes.GroupVersionKind", &["group", "version", "kind"], vec![]);
-            let resource = || object("kubernetes.GroupVersionResource", &["group", "version", "resource"], vec![]);
+            let kind = || {
+                object(
+                    "kubernetes.GroupVersionKind",
+                    &["group", "version", "kind"],
+                    vec![],
+                )
+            };
+            let resource = || {
+                object(
+                    "kubernetes.GroupVersionResource",
+                    &["group", "version", "resource"],
+                    vec![],
+                )
+            };
             let extra = Schema::map_of(Schema::list_of(text()));
             let user = object(
                 "kubernetes.UserInfo",
@@ -35,14 +47,23 @@ pub fn schema() -> Schema {
             );
             object(
                 "kubernetes.AdmissionRequest",
-                &["subResource", "requestSubResource", "name", "namespace", "operation"],
+                &[
+                    "subResource",
+                    "requestSubResource",
+                    "name",
+                    "namespace",
+                    "operation",
+                ],
                 vec![
                     ("kind", kind()),
                     ("resource", resource()),
                     ("requestKind", kind()),
                     ("requestResource", resource()),
                     ("userInfo", user),
-                    ("dryRun", Schema::scalar("boolean", "").unwrap_or_else(Schema::dynamic)),
+                    (
+                        "dryRun",
+                        Schema::scalar("boolean", "").unwrap_or_else(Schema::dynamic),
+                    ),
                     ("options", Schema::dynamic()),
                 ],
             )
@@ -62,7 +83,13 @@ pub fn namespace_schema() -> Schema {
             let int = || Schema::scalar("integer", "").unwrap_or_else(Schema::dynamic);
             let metadata = object(
                 "kubernetes.NamespaceMetadata",
-                &["name", "generateName", "namespace", "UID", "resourceVersion"],
+                &[
+                    "name",
+                    "generateName",
+                    "namespace",
+                    "UID",
+                    "resourceVersion",
+                ],
                 vec![
                     ("labels", strings()),
                     ("annotations", strings()),

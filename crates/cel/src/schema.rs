@@ -56,8 +56,13 @@ pub(crate) enum Shape {
     Date,
     DateTime,
     Duration,
-    List { items: Schema, kind: ListType },
-    Map { values: Schema },
+    List {
+        items: Schema,
+        kind: ListType,
+    },
+    Map {
+        values: Schema,
+    },
     /// Fields by the names that expressions use.
     Object(BTreeMap<String, Field>),
     /// A part without a schema.
@@ -90,14 +95,19 @@ impl fmt::Debug for Schema {
 /// Schemas are types by name: one is only equal to itself.
 impl PartialEq for Schema {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.name == other.0.name && same_fields(&self.0.shape, &other.0.shape))
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.name == other.0.name && same_fields(&self.0.shape, &other.0.shape))
     }
 }
 
 fn same_fields(a: &Shape, b: &Shape) -> bool {
     match (a, b) {
         (Shape::Object(a), Shape::Object(b)) => {
-            a.len() == b.len() && a.keys().eq(b.keys()) && a.values().zip(b.values()).all(|(a, b)| a.schema.cel_type() == b.schema.cel_type())
+            a.len() == b.len()
+                && a.keys().eq(b.keys())
+                && a.values()
+                    .zip(b.values())
+                    .all(|(a, b)| a.schema.cel_type() == b.schema.cel_type())
         }
         _ => true,
     }
@@ -152,7 +162,15 @@ impl Schema {
     /// A list.
     pub fn list_of(items: Schema) -> Self {
         let max = items.most_within_request();
-        node("list", Shape::List { items, kind: ListType::Atomic }, max, 2)
+        node(
+            "list",
+            Shape::List {
+                items,
+                kind: ListType::Atomic,
+            },
+            max,
+            2,
+        )
     }
 
     /// A map with string keys.
@@ -163,8 +181,13 @@ impl Schema {
 
     /// `string`, `integer`, `boolean` or `number`, with a format; `None` for anything else.
     pub fn scalar(kind: &str, format: &str) -> Option<Self> {
-        structural(&serde_json::json!({"type": kind, "format": format}), false, "scalar", 0)
-            .filter(|s| !matches!(s.0.shape, Shape::Object(_)))
+        structural(
+            &serde_json::json!({"type": kind, "format": format}),
+            false,
+            "scalar",
+            0,
+        )
+        .filter(|s| !matches!(s.0.shape, Shape::Object(_)))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -280,7 +303,10 @@ fn flag(schema: &Map<String, Json>, name: &str) -> bool {
 }
 
 fn limit(schema: &Map<String, Json>, name: &str) -> Option<u64> {
-    schema.get(name).and_then(Json::as_i64).map(|v| u64::try_from(v).unwrap_or(0))
+    schema
+        .get(name)
+        .and_then(Json::as_i64)
+        .map(|v| u64::try_from(v).unwrap_or(0))
 }
 
 fn structural(schema: &Json, root: bool, name: &str, depth: usize) -> Option<Schema> {
@@ -307,7 +333,11 @@ fn structural(schema: &Json, root: bool, name: &str, depth: usize) -> Option<Sch
             .and_then(Json::as_bool)
             .unwrap_or(false)
     };
-    let kind = if root { "object" } else { schema.get("type").and_then(Json::as_str)? };
+    let kind = if root {
+        "object"
+    } else {
+        schema.get("type").and_then(Json::as_str)?
+    };
     match kind {
         "array" => {
             let items = schema.get("items")?;
@@ -316,7 +346,12 @@ fn structural(schema: &Json, root: bool, name: &str, depth: usize) -> Option<Sch
             let keys = schema
                 .get("x-kubernetes-list-map-keys")
                 .and_then(Json::as_array)
-                .map(|keys| keys.iter().filter_map(Json::as_str).map(str::to_owned).collect())
+                .map(|keys| {
+                    keys.iter()
+                        .filter_map(Json::as_str)
+                        .map(str::to_owned)
+                        .collect()
+                })
                 .unwrap_or_default();
             let kind = match schema.get("x-kubernetes-list-type").and_then(Json::as_str) {
                 Some("set") => ListType::Set,
@@ -326,9 +361,18 @@ fn structural(schema: &Json, root: bool, name: &str, depth: usize) -> Option<Sch
             shaped(Shape::List { items, kind }, max, 2)
         }
         "object" => {
-            if let Some(values) = schema.get("additionalProperties").filter(|v| v.is_object() && !root) {
-                let values = structural(values, embedded(values), &format!("{name}.@elem"), depth + 1)?;
-                let max = limit(schema, "maxProperties").unwrap_or_else(|| most_properties(values.0.min_size));
+            if let Some(values) = schema
+                .get("additionalProperties")
+                .filter(|v| v.is_object() && !root)
+            {
+                let values = structural(
+                    values,
+                    embedded(values),
+                    &format!("{name}.@elem"),
+                    depth + 1,
+                )?;
+                let max = limit(schema, "maxProperties")
+                    .unwrap_or_else(|| most_properties(values.0.min_size));
                 return shaped(Shape::Map { values }, max, 2);
             }
             let mut fields = properties(schema, name, depth);
@@ -345,14 +389,25 @@ fn structural(schema: &Json, root: bool, name: &str, depth: usize) -> Option<Sch
         "string" => {
             let max = limit(schema, "maxLength");
             match schema.get("format").and_then(Json::as_str) {
-                Some("byte") => shaped(Shape::Bytes, max.unwrap_or(MAX_REQUEST_SIZE - 2), MIN_STRING_SIZE),
+                Some("byte") => shaped(
+                    Shape::Bytes,
+                    max.unwrap_or(MAX_REQUEST_SIZE - 2),
+                    MIN_STRING_SIZE,
+                ),
                 Some("duration") => shaped(Shape::Duration, MAX_DURATION_SIZE, MIN_DURATION_SIZE),
                 Some("date") => shaped(Shape::Date, DATE_SIZE, DATE_SIZE),
                 Some("date-time") => shaped(Shape::DateTime, DATETIME_SIZE, DATETIME_SIZE),
                 _ => {
-                    let longest = schema.get("enum").and_then(Json::as_array).and_then(|values| {
-                        values.iter().filter_map(Json::as_str).map(|s| s.len() as u64 + 2).max()
-                    });
+                    let longest = schema
+                        .get("enum")
+                        .and_then(Json::as_array)
+                        .and_then(|values| {
+                            values
+                                .iter()
+                                .filter_map(Json::as_str)
+                                .map(|s| s.len() as u64 + 2)
+                                .max()
+                        });
                     let max = max
                         .map(|m| m.saturating_mul(4))
                         .or(longest)
@@ -384,7 +439,12 @@ fn properties(schema: &Map<String, Json>, name: &str, depth: usize) -> Vec<(Stri
                 .get("x-kubernetes-embedded-resource")
                 .and_then(Json::as_bool)
                 .unwrap_or(false);
-            let typed = structural(property, embedded, &format!("{name}.{}", escape(json)?), depth + 1)?;
+            let typed = structural(
+                property,
+                embedded,
+                &format!("{name}.{}", escape(json)?),
+                depth + 1,
+            )?;
             let counted = required.contains(&json.as_str()) && property.get("default").is_none();
             Some((json.clone(), typed, counted))
         })
@@ -393,7 +453,14 @@ fn properties(schema: &Map<String, Json>, name: &str, depth: usize) -> Vec<(Stri
 
 /// upstream: pkg/apiserver/schema/cel/model/schemas.go#WithTypeAndObjectMeta
 fn add_object_meta(fields: &mut Vec<(String, Schema, bool)>, name: &str) {
-    let text = || node("string", Shape::String, MAX_REQUEST_SIZE - 2, MIN_STRING_SIZE);
+    let text = || {
+        node(
+            "string",
+            Shape::String,
+            MAX_REQUEST_SIZE - 2,
+            MIN_STRING_SIZE,
+        )
+    };
     fields.retain(|(json, _, _)| !matches!(json.as_str(), "apiVersion" | "kind" | "metadata"));
     let meta = object(
         &format!("{name}.metadata"),
@@ -408,8 +475,27 @@ fn add_object_meta(fields: &mut Vec<(String, Schema, bool)>, name: &str) {
 }
 
 const RESERVED: &[&str] = &[
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
-    "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// A property's name as expressions write it; `None` when they cannot.

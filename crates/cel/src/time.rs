@@ -16,7 +16,9 @@ const NANO: i64 = 1_000_000_000;
 
 /// A timestamp within the years that are allowed.
 pub(crate) fn within(time: Timestamp) -> Option<Timestamp> {
-    (MIN_SECOND..=MAX_SECOND).contains(&time.as_second()).then_some(time)
+    (MIN_SECOND..=MAX_SECOND)
+        .contains(&time.as_second())
+        .then_some(time)
 }
 
 pub(crate) fn from_second(second: i64) -> Option<Timestamp> {
@@ -39,10 +41,20 @@ pub(crate) fn format_timestamp(time: Timestamp) -> String {
     match time.subsec_nanosecond().unsigned_abs() {
         0 => format!("{seconds}Z"),
         nanos => {
-            let whole = Timestamp::from_second(time.as_nanosecond().div_euclid(i128::from(NANO)) as i64).unwrap_or(time);
-            let nanos = if time.subsec_nanosecond() < 0 { NANO as u32 - nanos } else { nanos };
+            let whole =
+                Timestamp::from_second(time.as_nanosecond().div_euclid(i128::from(NANO)) as i64)
+                    .unwrap_or(time);
+            let nanos = if time.subsec_nanosecond() < 0 {
+                NANO as u32 - nanos
+            } else {
+                nanos
+            };
             let digits = format!("{nanos:09}");
-            format!("{}.{}Z", whole.strftime("%Y-%m-%dT%H:%M:%S"), digits.trim_end_matches('0'))
+            format!(
+                "{}.{}Z",
+                whole.strftime("%Y-%m-%dT%H:%M:%S"),
+                digits.trim_end_matches('0')
+            )
         }
     }
 }
@@ -101,13 +113,17 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, EvalError> {
     }
     if let Some((hours, minutes)) = name.split_once(':') {
         let negative = hours.starts_with('-');
-        let hours: i32 = hours.trim_start_matches(['-', '+']).parse().map_err(|_| unknown())?;
+        let hours: i32 = hours
+            .trim_start_matches(['-', '+'])
+            .parse()
+            .map_err(|_| unknown())?;
         let minutes: i32 = minutes.parse().map_err(|_| unknown())?;
         if hours > 24 || !(0..60).contains(&minutes) {
             return Err(unknown());
         }
         let seconds = (hours * 60 + minutes) * 60;
-        let offset = Offset::from_seconds(if negative { -seconds } else { seconds }).map_err(|_| unknown())?;
+        let offset = Offset::from_seconds(if negative { -seconds } else { seconds })
+            .map_err(|_| unknown())?;
         return Ok(TimeZone::fixed(offset));
     }
     TimeZone::get(name).map_err(|_| unknown())

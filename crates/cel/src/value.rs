@@ -157,25 +157,33 @@ impl<'a> Value<'a> {
         match (schema.shape(), value) {
             (Shape::Dyn | Shape::Typed(_), value) => Ok(Value::json(value)),
             (Shape::IntOrString, Json::String(_) | Json::Number(_)) => match Value::json(value) {
-                Value::Double(_) => {
-                    wrong("invalid data, expected XIntOrString value to be either a string or integer")
-                }
+                Value::Double(_) => wrong(
+                    "invalid data, expected XIntOrString value to be either a string or integer",
+                ),
                 value => Ok(value),
             },
             (Shape::IntOrString, _) => {
                 wrong("invalid data, expected XIntOrString value to be either a string or integer")
             }
             (Shape::Bool, Json::Bool(b)) => Ok(Value::Bool(*b)),
-            (Shape::Bool, _) => wrong("invalid data, expected a boolean for the provided schema with type=boolean"),
+            (Shape::Bool, _) => {
+                wrong("invalid data, expected a boolean for the provided schema with type=boolean")
+            }
             (Shape::Int, Json::Number(n)) => match (n.as_i64(), n.as_f64()) {
                 (Some(i), _) => Ok(Value::Int(i)),
                 #[allow(clippy::cast_possible_truncation)]
                 (None, Some(d)) if d.fract() == 0.0 && d.abs() < 9.0e18 => Ok(Value::Int(d as i64)),
-                _ => wrong("invalid data, expected an integer for the provided schema with type=integer"),
+                _ => wrong(
+                    "invalid data, expected an integer for the provided schema with type=integer",
+                ),
             },
-            (Shape::Int, _) => wrong("invalid data, expected an integer for the provided schema with type=integer"),
+            (Shape::Int, _) => {
+                wrong("invalid data, expected an integer for the provided schema with type=integer")
+            }
             (Shape::Double, Json::Number(n)) => Ok(Value::Double(n.as_f64().unwrap_or(f64::NAN))),
-            (Shape::Double, _) => wrong("invalid data, expected a double for the provided schema with type=number"),
+            (Shape::Double, _) => {
+                wrong("invalid data, expected a double for the provided schema with type=number")
+            }
             (Shape::String, Json::String(s)) => Ok(Value::String(Text::Borrowed(s))),
             (Shape::Bytes, Json::String(s)) => {
                 use base64::Engine;
@@ -186,19 +194,27 @@ impl<'a> Value<'a> {
             }
             (Shape::Duration, Json::String(s)) => crate::time::parse_strfmt_duration(s)
                 .map(Value::Duration)
-                .ok_or_else(|| EvalError::runtime(format!("Invalid duration {s}, unable to parse"))),
+                .ok_or_else(|| {
+                    EvalError::runtime(format!("Invalid duration {s}, unable to parse"))
+                }),
             (Shape::Date, Json::String(s)) => crate::time::parse_date(s)
                 .map(Value::Timestamp)
                 .ok_or_else(|| EvalError::runtime(format!("Invalid date formatted string {s}"))),
             (Shape::DateTime, Json::String(s)) => crate::time::parse_timestamp(s)
                 .map(Value::Timestamp)
-                .ok_or_else(|| EvalError::runtime(format!("Invalid timestamp formatted string {s}"))),
+                .ok_or_else(|| {
+                    EvalError::runtime(format!("Invalid timestamp formatted string {s}"))
+                }),
             (Shape::String | Shape::Bytes | Shape::Duration | Shape::Date | Shape::DateTime, _) => {
                 wrong("invalid data, expected a string for the provided schema with type=string")
             }
             (Shape::List { .. }, Json::Array(items)) => Ok(Value::List(List::Typed(items, schema))),
-            (Shape::List { .. }, _) => wrong("invalid data, expected an array for the provided schema with type=array"),
-            (Shape::Map { .. } | Shape::Object(_), Json::Object(fields)) => Ok(Value::Map(Map::Typed(fields, schema))),
+            (Shape::List { .. }, _) => {
+                wrong("invalid data, expected an array for the provided schema with type=array")
+            }
+            (Shape::Map { .. } | Shape::Object(_), Json::Object(fields)) => {
+                Ok(Value::Map(Map::Typed(fields, schema)))
+            }
             (Shape::Map { .. } | Shape::Object(_), _) => {
                 wrong("invalid data, expected a map for the provided schema with type=object")
             }
@@ -276,7 +292,9 @@ impl<'a> Value<'a> {
             Value::Duration(_) => "google.protobuf.Duration",
             Value::Timestamp(_) => "google.protobuf.Timestamp",
             Value::List(_) => "list",
-            Value::Map(Map::Typed(_, schema)) if matches!(schema.shape(), Shape::Object(_)) => schema.name(),
+            Value::Map(Map::Typed(_, schema)) if matches!(schema.shape(), Shape::Object(_)) => {
+                schema.name()
+            }
             Value::Map(_) => "map",
             Value::Optional(_) => "optional_type",
             Value::Type(_) => "type",
@@ -308,7 +326,9 @@ impl<'a> Value<'a> {
                     .map(|v| v.and_then(|v| v.to_json()))
                     .collect::<Result<_, _>>()?,
             ),
-            Value::Map(Map::Json(fields) | Map::Typed(fields, _)) => Json::Object((*fields).clone()),
+            Value::Map(Map::Json(fields) | Map::Typed(fields, _)) => {
+                Json::Object((*fields).clone())
+            }
             Value::Map(map) => {
                 let mut fields = serde_json::Map::new();
                 for entry in map.entries() {
@@ -331,7 +351,10 @@ impl<'a> Value<'a> {
                 Json::Object(fields)
             }
             Value::Optional(_) | Value::Type(_) | Value::Opaque(_) => {
-                return Err(EvalError::runtime(format!("{} has no form in JSON", self.type_name())));
+                return Err(EvalError::runtime(format!(
+                    "{} has no form in JSON",
+                    self.type_name()
+                )));
             }
         })
     }
@@ -342,7 +365,9 @@ impl<'a> Value<'a> {
             Value::Int(i) => Some(Key::Number(i128::from(*i))),
             Value::Uint(u) => Some(Key::Number(i128::from(*u))),
             #[allow(clippy::cast_possible_truncation)]
-            Value::Double(d) if d.fract() == 0.0 && d.abs() < 1.0e30 => Some(Key::Number(*d as i128)),
+            Value::Double(d) if d.fract() == 0.0 && d.abs() < 1.0e30 => {
+                Some(Key::Number(*d as i128))
+            }
             Value::String(s) => Some(Key::String(s.deref().into())),
             _ => None,
         }
@@ -425,7 +450,10 @@ impl<'a> Map<'a> {
         match self {
             Map::Json(fields) => fields.len(),
             Map::Typed(fields, schema) => match schema.shape() {
-                Shape::Object(_) => fields.keys().filter(|k| schema.property(k).is_some()).count(),
+                Shape::Object(_) => fields
+                    .keys()
+                    .filter(|k| schema.property(k).is_some())
+                    .count(),
                 _ => fields.len(),
             },
             Map::Owned(entries) => entries.len(),
@@ -454,10 +482,14 @@ impl<'a> Map<'a> {
                 Shape::Map { values } => fields.get(name).map(|v| Value::try_typed(v, values)),
                 _ => {
                     let field = schema.field(name)?;
-                    fields.get(&field.json).map(|v| Value::try_typed(v, &field.schema))
+                    fields
+                        .get(&field.json)
+                        .map(|v| Value::try_typed(v, &field.schema))
                 }
             },
-            Map::Owned(entries) => entries.get(&Key::String(name.into())).map(|(_, v)| Ok(v.clone())),
+            Map::Owned(entries) => entries
+                .get(&Key::String(name.into()))
+                .map(|(_, v)| Ok(v.clone())),
             Map::Fields(fields) => fields.get(name),
         }
     }

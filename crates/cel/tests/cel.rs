@@ -19,10 +19,14 @@ use serde_json::{Value as Json, json};
 /// Evaluates with `o`, a dynamic object, and `d`, a number that the checker does not know.
 pub(crate) fn run(expression: &str, object: &Json) -> Result<Json, String> {
     let env = Env::kubernetes().variable("o", Type::Dyn);
-    let program = env.compile(expression).map_err(|e| format!("compile: {e}"))?;
+    let program = env
+        .compile(expression)
+        .map_err(|e| format!("compile: {e}"))?;
     let bindings = Bindings::new().with("o", Value::json(object));
     let mut budget = CostBudget::new(RUNTIME_BUDGET);
-    let value = program.evaluate(&bindings, &mut budget).map_err(|e| e.to_string())?;
+    let value = program
+        .evaluate(&bindings, &mut budget)
+        .map_err(|e| e.to_string())?;
     value.to_json().map_err(|e| e.to_string())
 }
 
@@ -54,7 +58,9 @@ pub(crate) fn all_fail(table: &[(&str, &str)]) {
     for (expression, text) in table {
         let result = run(expression, &object);
         if result.as_ref().err().map(String::as_str) != Some(*text) {
-            wrong.push(format!("{expression}\n    {result:?}\n    expected {text:?}"));
+            wrong.push(format!(
+                "{expression}\n    {result:?}\n    expected {text:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

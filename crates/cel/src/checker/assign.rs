@@ -30,7 +30,10 @@ impl Substitution {
     pub(super) fn instantiate(&mut self, params: &[Type], result: &Type) -> (Vec<Type>, Type) {
         let base = self.next + 1;
         self.next += 2;
-        (params.iter().map(|p| renamed(p, base)).collect(), renamed(result, base))
+        (
+            params.iter().map(|p| renamed(p, base)).collect(),
+            renamed(result, base),
+        )
     }
 
     /// A type with its variables replaced; free ones are `dyn` when asked for.
@@ -64,7 +67,11 @@ impl Substitution {
 
     /// The same for lists of types: all or nothing.
     pub(super) fn are_assignable(&mut self, from: &[Type], to: &[Type]) -> bool {
-        let fits = from.len() == to.len() && from.iter().zip(to).all(|(f, t)| self.assign(f, t, MAX_DEPTH));
+        let fits = from.len() == to.len()
+            && from
+                .iter()
+                .zip(to)
+                .all(|(f, t)| self.assign(f, t, MAX_DEPTH));
         for (variable, before) in std::mem::take(&mut self.trail).into_iter().rev() {
             if fits {
                 break;
@@ -109,8 +116,12 @@ impl Substitution {
                     | Type::Duration
                     | Type::Timestamp
             ),
-            (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => self.assign(a, b, depth),
-            (Type::Map(a, b), Type::Map(c, d)) => self.assign(a, c, depth) && self.assign(b, d, depth),
+            (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+                self.assign(a, b, depth)
+            }
+            (Type::Map(a, b), Type::Map(c, d)) => {
+                self.assign(a, c, depth) && self.assign(b, d, depth)
+            }
             (Type::TypeOf(_), Type::TypeOf(_)) => true,
             (a, b) => a == b,
         }
@@ -146,7 +157,9 @@ impl Substitution {
             return true;
         };
         match of {
-            Type::Param(m) => *m == n || self.known.get(m).is_some_and(|t| self.occurs(n, t, depth)),
+            Type::Param(m) => {
+                *m == n || self.known.get(m).is_some_and(|t| self.occurs(n, t, depth))
+            }
             Type::List(t) | Type::Optional(t) | Type::TypeOf(t) => self.occurs(n, t, depth),
             Type::Map(k, v) => self.occurs(n, k, depth) || self.occurs(n, v, depth),
             _ => false,
@@ -174,7 +187,9 @@ fn less_specific(a: &Type, b: &Type) -> bool {
     match (a, b) {
         (Type::Dyn | Type::Param(_), _) => true,
         (_, Type::Dyn | Type::Param(_)) => false,
-        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => less_specific(a, b),
+        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+            less_specific(a, b)
+        }
         (Type::Map(a, b), Type::Map(c, d)) => less_specific(a, c) && less_specific(b, d),
         (Type::TypeOf(_), Type::TypeOf(_)) => true,
         (a, b) => a == b,

@@ -34,21 +34,33 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
         }
         (Opaque::Authorizer(authorizer), "serviceAccount", [namespace, name]) => {
             let label = |what: &str, text: &str, faults: Vec<String>| match faults.first() {
-                Some(fault) => Err(EvalError::runtime(format!("invalid service account {what}: {text}: {fault}"))),
+                Some(fault) => Err(EvalError::runtime(format!(
+                    "invalid service account {what}: {text}: {fault}"
+                ))),
                 None => Ok(()),
             };
-            label("name", name, machinery::validation::is_dns1123_subdomain(name))?;
-            label("namespace", namespace, machinery::validation::is_dns1123_label(namespace))?;
+            label(
+                "name",
+                name,
+                machinery::validation::is_dns1123_subdomain(name),
+            )?;
+            label(
+                "namespace",
+                namespace,
+                machinery::validation::is_dns1123_label(namespace),
+            )?;
             Opaque::Authorizer(authorizer.service_account(namespace, name))
         }
-        (Opaque::Group(authorizer, group), "resource", [resource]) => Opaque::Resource(Arc::new(ResourceCheck {
-            authorizer: authorizer.clone(),
-            access: Access {
-                group: group.to_string(),
-                resource: resource.clone(),
-                ..Access::default()
-            },
-        })),
+        (Opaque::Group(authorizer, group), "resource", [resource]) => {
+            Opaque::Resource(Arc::new(ResourceCheck {
+                authorizer: authorizer.clone(),
+                access: Access {
+                    group: group.to_string(),
+                    resource: resource.clone(),
+                    ..Access::default()
+                },
+            }))
+        }
         (Opaque::Resource(check), "subresource" | "namespace" | "name", [text]) => {
             let mut check = ResourceCheck::clone(check);
             match function {
@@ -59,7 +71,9 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
             Opaque::Resource(Arc::new(check))
         }
         // Selectors narrow what is asked for; the answer without them is the stricter one.
-        (Opaque::Resource(check), "fieldSelector" | "labelSelector", [_]) => Opaque::Resource(check.clone()),
+        (Opaque::Resource(check), "fieldSelector" | "labelSelector", [_]) => {
+            Opaque::Resource(check.clone())
+        }
         (Opaque::Path(check), "check", [verb]) => Opaque::Decision(Arc::new(check.check(verb))),
         (Opaque::Resource(check), "check", [verb]) => Opaque::Decision(Arc::new(check.check(verb))),
         (Opaque::Decision(decision), _, []) => return Ok(accessor(decision, function)),

@@ -56,7 +56,10 @@ fn to_double<'a>(value: &Value<'a>) -> Outcome<'a> {
         Value::Int(i) => *i as f64,
         Value::Uint(u) => *u as f64,
         Value::String(s) => s.parse().map_err(|_| {
-            EvalError::runtime(format!("strconv.ParseFloat: parsing {}: invalid syntax", machinery::go::quote(s)))
+            EvalError::runtime(format!(
+                "strconv.ParseFloat: parsing {}: invalid syntax",
+                machinery::go::quote(s)
+            ))
         })?,
         _ => return Ok(None),
     })))
@@ -66,9 +69,15 @@ fn to_double<'a>(value: &Value<'a>) -> Outcome<'a> {
 fn to_int<'a>(value: &Value<'a>) -> Outcome<'a> {
     Ok(Some(Value::Int(match value {
         Value::Uint(u) => i64::try_from(*u).map_err(|_| EvalError::int_overflow())?,
-        Value::Double(d) if *d > -9_223_372_036_854_775_808.0 && *d < 9_223_372_036_854_775_807.0 => *d as i64,
+        Value::Double(d)
+            if *d > -9_223_372_036_854_775_808.0 && *d < 9_223_372_036_854_775_807.0 =>
+        {
+            *d as i64
+        }
         Value::Double(_) => return Err(EvalError::int_overflow()),
-        Value::String(s) => s.parse().map_err(|e: std::num::ParseIntError| number_error("ParseInt", s, &e))?,
+        Value::String(s) => s
+            .parse()
+            .map_err(|e: std::num::ParseIntError| number_error("ParseInt", s, &e))?,
         Value::Timestamp(t) => t.as_nanosecond().div_euclid(1_000_000_000) as i64,
         Value::Duration(d) => *d,
         _ => return Ok(None),
@@ -82,7 +91,9 @@ fn to_uint<'a>(value: &Value<'a>) -> Outcome<'a> {
         Value::Int(i) => u64::try_from(*i).map_err(|_| overflow())?,
         Value::Double(d) if *d >= 0.0 && *d < 18_446_744_073_709_551_615.0 => *d as u64,
         Value::Double(_) => return Err(overflow()),
-        Value::String(s) => s.parse().map_err(|e: std::num::ParseIntError| number_error("ParseUint", s, &e))?,
+        Value::String(s) => s
+            .parse()
+            .map_err(|e: std::num::ParseIntError| number_error("ParseUint", s, &e))?,
         _ => return Ok(None),
     })))
 }
@@ -93,7 +104,10 @@ fn number_error(function: &str, text: &str, error: &std::num::ParseIntError) -> 
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
         _ => "invalid syntax",
     };
-    EvalError::runtime(format!("strconv.{function}: parsing {}: {why}", machinery::go::quote(text)))
+    EvalError::runtime(format!(
+        "strconv.{function}: parsing {}: {why}",
+        machinery::go::quote(text)
+    ))
 }
 
 fn to_string<'a>(value: &Value<'a>) -> Outcome<'a> {
@@ -118,7 +132,9 @@ fn to_duration<'a>(value: &Value<'a>) -> Outcome<'a> {
     Ok(Some(Value::Duration(match value {
         Value::Duration(d) => *d,
         Value::Int(i) => *i,
-        Value::String(s) => machinery::duration::parse(s).map_err(|e| EvalError::runtime(e.to_string()))?,
+        Value::String(s) => {
+            machinery::duration::parse(s).map_err(|e| EvalError::runtime(e.to_string()))?
+        }
         _ => return Ok(None),
     })))
 }
@@ -126,7 +142,9 @@ fn to_duration<'a>(value: &Value<'a>) -> Outcome<'a> {
 fn to_timestamp<'a>(value: &Value<'a>) -> Outcome<'a> {
     Ok(Some(Value::Timestamp(match value {
         Value::Timestamp(t) => *t,
-        Value::Int(i) => crate::time::from_second(*i).ok_or_else(|| EvalError::runtime("timestamp overflow"))?,
+        Value::Int(i) => {
+            crate::time::from_second(*i).ok_or_else(|| EvalError::runtime("timestamp overflow"))?
+        }
         Value::String(s) => crate::time::parse_timestamp(s).ok_or_else(|| {
             EvalError::runtime(format!(
                 "parsing time {0} as \"2006-01-02T15:04:05Z07:00\": cannot parse {0}",
@@ -141,7 +159,9 @@ fn to_timestamp<'a>(value: &Value<'a>) -> Outcome<'a> {
 pub(super) fn time_part<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
     Ok(match args {
         [Value::Timestamp(t)] => crate::time::part(*t, jiff::tz::TimeZone::UTC, function),
-        [Value::Timestamp(t), Value::String(zone)] => crate::time::part(*t, crate::time::zone(zone)?, function),
+        [Value::Timestamp(t), Value::String(zone)] => {
+            crate::time::part(*t, crate::time::zone(zone)?, function)
+        }
         [Value::Duration(d)] => crate::time::duration_part(*d, function),
         _ => None,
     }

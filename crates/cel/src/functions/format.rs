@@ -37,7 +37,11 @@ fn uuid(text: &str) -> Vec<String> {
     let hex = |s: &str| s.bytes().all(|b| b.is_ascii_hexdigit());
     let parts: Vec<&str> = text.split('-').collect();
     let lengths = [8, 4, 4, 4, 12];
-    let dashed = parts.len() == 5 && parts.iter().zip(lengths).all(|(p, n)| p.len() == n && hex(p));
+    let dashed = parts.len() == 5
+        && parts
+            .iter()
+            .zip(lengths)
+            .all(|(p, n)| p.len() == n && hex(p));
     if dashed || (text.len() == 32 && hex(text)) {
         Vec::new()
     } else {
@@ -46,29 +50,87 @@ fn uuid(text: &str) -> Vec<String> {
 }
 
 fn when(valid: bool, message: &str) -> Vec<String> {
-    if valid { Vec::new() } else { vec![message.to_owned()] }
+    if valid {
+        Vec::new()
+    } else {
+        vec![message.to_owned()]
+    }
 }
 
 const FORMATS: &[Named] = &[
-    Named { name: "dns1123Label", check: validation::is_dns1123_label, pattern: 30 },
-    Named { name: "dns1123Subdomain", check: validation::is_dns1123_subdomain, pattern: 60 },
-    Named { name: "dns1035Label", check: validation::is_dns1035_label, pattern: 30 },
-    Named { name: "qualifiedName", check: validation::is_qualified_name, pattern: 60 },
-    Named { name: "dns1123LabelPrefix", check: |s| prefix(s, validation::is_dns1123_label), pattern: 30 },
-    Named { name: "dns1123SubdomainPrefix", check: |s| prefix(s, validation::is_dns1123_subdomain), pattern: 60 },
-    Named { name: "dns1035LabelPrefix", check: |s| prefix(s, validation::is_dns1035_label), pattern: 30 },
-    Named { name: "labelValue", check: validation::is_label_value, pattern: 40 },
-    Named { name: "uri", check: |s| super::url::parse(s).err().into_iter().collect(), pattern: 1000 },
-    Named { name: "uuid", check: uuid, pattern: 100 },
     Named {
-        name: "byte",
-        check: |s| when(base64::engine::general_purpose::STANDARD.decode(s).is_ok(), "invalid base64"),
+        name: "dns1123Label",
+        check: validation::is_dns1123_label,
+        pattern: 30,
+    },
+    Named {
+        name: "dns1123Subdomain",
+        check: validation::is_dns1123_subdomain,
+        pattern: 60,
+    },
+    Named {
+        name: "dns1035Label",
+        check: validation::is_dns1035_label,
+        pattern: 30,
+    },
+    Named {
+        name: "qualifiedName",
+        check: validation::is_qualified_name,
+        pattern: 60,
+    },
+    Named {
+        name: "dns1123LabelPrefix",
+        check: |s| prefix(s, validation::is_dns1123_label),
+        pattern: 30,
+    },
+    Named {
+        name: "dns1123SubdomainPrefix",
+        check: |s| prefix(s, validation::is_dns1123_subdomain),
+        pattern: 60,
+    },
+    Named {
+        name: "dns1035LabelPrefix",
+        check: |s| prefix(s, validation::is_dns1035_label),
+        pattern: 30,
+    },
+    Named {
+        name: "labelValue",
+        check: validation::is_label_value,
+        pattern: 40,
+    },
+    Named {
+        name: "uri",
+        check: |s| super::url::parse(s).err().into_iter().collect(),
+        pattern: 1000,
+    },
+    Named {
+        name: "uuid",
+        check: uuid,
         pattern: 100,
     },
-    Named { name: "date", check: |s| when(crate::time::parse_date(s).is_some(), "invalid date"), pattern: 100 },
+    Named {
+        name: "byte",
+        check: |s| {
+            when(
+                base64::engine::general_purpose::STANDARD.decode(s).is_ok(),
+                "invalid base64",
+            )
+        },
+        pattern: 100,
+    },
+    Named {
+        name: "date",
+        check: |s| when(crate::time::parse_date(s).is_some(), "invalid date"),
+        pattern: 100,
+    },
     Named {
         name: "datetime",
-        check: |s| when(crate::time::parse_timestamp(s).is_some(), "invalid datetime"),
+        check: |s| {
+            when(
+                crate::time::parse_timestamp(s).is_some(),
+                "invalid datetime",
+            )
+        },
         pattern: 100,
     },
 ];

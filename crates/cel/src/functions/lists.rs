@@ -54,7 +54,9 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
         }
         ("join", []) => join(meter, list, ""),
         ("join", [Value::String(separator)]) => join(meter, list, separator),
-        ("slice", [Value::Int(start), Value::Int(end)]) => slice(meter, list, *start, *end).map(Some),
+        ("slice", [Value::Int(start), Value::Int(end)]) => {
+            slice(meter, list, *start, *end).map(Some)
+        }
         ("distinct", []) => {
             let mut kept: Vec<Value<'a>> = Vec::new();
             for value in values(meter, list)? {
@@ -79,7 +81,11 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
         ("sort", []) => sort(meter, list),
         ("first", []) => Ok(Some(Value::optional(list.get(0).transpose()?))),
         ("last", []) => {
-            let last = list.len().checked_sub(1).and_then(|i| list.get(i)).transpose()?;
+            let last = list
+                .len()
+                .checked_sub(1)
+                .and_then(|i| list.get(i))
+                .transpose()?;
             Ok(Some(Value::optional(last)))
         }
         ("flatten", []) => flatten(meter, list, 1).map(Some),
@@ -87,7 +93,9 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
             Ok(depth) => flatten(meter, list, depth).map(Some),
             Err(_) => Err(EvalError::runtime("level must be non-negative")),
         },
-        ("sets.contains", [Value::List(other)]) => subset(meter, other, list).map(|v| Some(Value::Bool(v))),
+        ("sets.contains", [Value::List(other)]) => {
+            subset(meter, other, list).map(|v| Some(Value::Bool(v)))
+        }
         ("sets.equivalent", [Value::List(other)]) => {
             let same = subset(meter, other, list)? && subset(meter, list, other)?;
             Ok(Some(Value::Bool(same)))
@@ -108,7 +116,10 @@ fn sum<'a>(meter: &mut Meter, list: &List<'a>) -> Outcome<'a> {
     let mut total: Option<Value<'a>> = None;
     for value in list.iter() {
         let value = value?;
-        if !matches!(value, Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Duration(_)) {
+        if !matches!(
+            value,
+            Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Duration(_)
+        ) {
             return Ok(None);
         }
         total = match total {
@@ -123,7 +134,11 @@ fn sum<'a>(meter: &mut Meter, list: &List<'a>) -> Outcome<'a> {
 }
 
 fn extreme<'a>(list: &List<'a>, function: &str) -> Outcome<'a> {
-    let wanted = if function == "min" { Ordering::Less } else { Ordering::Greater };
+    let wanted = if function == "min" {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    };
     let mut best: Option<Value<'a>> = None;
     for value in list.iter() {
         let value = value?;
@@ -157,7 +172,12 @@ fn join<'a>(meter: &mut Meter, list: &List<'a>, separator: &str) -> Outcome<'a> 
     Ok(Some(Value::string(out)))
 }
 
-fn slice<'a>(meter: &mut Meter, list: &List<'a>, start: i64, end: i64) -> Result<Value<'a>, EvalError> {
+fn slice<'a>(
+    meter: &mut Meter,
+    list: &List<'a>,
+    start: i64,
+    end: i64,
+) -> Result<Value<'a>, EvalError> {
     if start < 0 || end < 0 {
         return Err(EvalError::runtime(format!(
             "cannot slice({start}, {end}), negative indexes not supported"
@@ -179,7 +199,9 @@ fn slice<'a>(meter: &mut Meter, list: &List<'a>, start: i64, end: i64) -> Result
         )));
     }
     meter.allocate_values(to - from)?;
-    let part = (from..to).filter_map(|i| list.get(i)).collect::<Result<_, _>>()?;
+    let part = (from..to)
+        .filter_map(|i| list.get(i))
+        .collect::<Result<_, _>>()?;
     Ok(Value::list(part))
 }
 
@@ -193,7 +215,9 @@ fn sort<'a>(meter: &mut Meter, list: &List<'a>) -> Outcome<'a> {
         return Err(EvalError::runtime("list elements must have the same type"));
     }
     if compare(first, first).is_none() {
-        return Err(EvalError::runtime(format!("list elements must be comparable, {kind} is not")));
+        return Err(EvalError::runtime(format!(
+            "list elements must be comparable, {kind} is not"
+        )));
     }
     meter.work(items.len())?;
     items.sort_by(|a, b| compare(a, b).flatten().unwrap_or(Ordering::Equal));

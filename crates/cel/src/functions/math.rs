@@ -21,12 +21,18 @@ pub(super) fn call<'a>(name: &str, args: &[Value<'a>]) -> Outcome<'a> {
         ("isInf", [Value::Double(d)]) => Value::Bool(d.is_infinite()),
         ("isNaN", [Value::Double(d)]) => Value::Bool(d.is_nan()),
         ("isFinite", [Value::Double(d)]) => Value::Bool(d.is_finite()),
-        ("abs", [Value::Int(i)]) => Value::Int(i.checked_abs().ok_or_else(EvalError::int_overflow)?),
+        ("abs", [Value::Int(i)]) => {
+            Value::Int(i.checked_abs().ok_or_else(EvalError::int_overflow)?)
+        }
         ("abs", [Value::Uint(u)]) => Value::Uint(*u),
         ("abs", [Value::Double(d)]) => Value::Double(d.abs()),
         ("sign", [Value::Int(i)]) => Value::Int(i.signum()),
         ("sign", [Value::Uint(u)]) => Value::Uint((*u).min(1)),
-        ("sign", [Value::Double(d)]) => Value::Double(if d.is_nan() || *d == 0.0 { *d } else { d.signum() }),
+        ("sign", [Value::Double(d)]) => Value::Double(if d.is_nan() || *d == 0.0 {
+            *d
+        } else {
+            d.signum()
+        }),
         ("sqrt", [Value::Int(i)]) => Value::Double((*i as f64).sqrt()),
         ("sqrt", [Value::Uint(u)]) => Value::Double((*u as f64).sqrt()),
         ("sqrt", [Value::Double(d)]) => Value::Double(d.sqrt()),
@@ -38,7 +44,9 @@ pub(super) fn call<'a>(name: &str, args: &[Value<'a>]) -> Outcome<'a> {
         ("bitXor", [Value::Uint(a), Value::Uint(b)]) => Value::Uint(a ^ b),
         ("bitNot", [Value::Int(a)]) => Value::Int(!a),
         ("bitNot", [Value::Uint(a)]) => Value::Uint(!a),
-        ("bitShiftLeft" | "bitShiftRight", [value, Value::Int(by)]) => return shift(name, value, *by),
+        ("bitShiftLeft" | "bitShiftRight", [value, Value::Int(by)]) => {
+            return shift(name, value, *by);
+        }
         _ => return Ok(None),
     }))
 }
@@ -48,7 +56,9 @@ fn shift<'a>(name: &str, value: &Value<'a>, by: i64) -> Outcome<'a> {
     let left = name == "bitShiftLeft";
     let Ok(by) = u32::try_from(by) else {
         if by < 0 {
-            return Err(EvalError::runtime(format!("math.{name}() negative offset: {by}")));
+            return Err(EvalError::runtime(format!(
+                "math.{name}() negative offset: {by}"
+            )));
         }
         return Ok(match value {
             Value::Int(_) => Some(Value::Int(0)),
@@ -80,7 +90,11 @@ fn extreme<'a>(name: &str, args: &[Value<'a>]) -> Outcome<'a> {
         }
         _ => args,
     };
-    let wanted = if name == "least" { Ordering::Less } else { Ordering::Greater };
+    let wanted = if name == "least" {
+        Ordering::Less
+    } else {
+        Ordering::Greater
+    };
     let mut best: Option<&Value<'a>> = None;
     for value in values {
         if !matches!(value, Value::Int(_) | Value::Uint(_) | Value::Double(_)) {
@@ -92,6 +106,8 @@ fn extreme<'a>(name: &str, args: &[Value<'a>]) -> Outcome<'a> {
     }
     match best {
         Some(best) => Ok(Some(best.clone())),
-        None => Err(EvalError::runtime(format!("math.{name}(list) argument must not be empty"))),
+        None => Err(EvalError::runtime(format!(
+            "math.{name}(list) argument must not be empty"
+        ))),
     }
 }

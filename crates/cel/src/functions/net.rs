@@ -104,7 +104,9 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
             prefix: cidr.prefix,
         })),
         (Opaque::Cidr(cidr), "prefixLength", None) => Value::Int(i64::from(cidr.prefix)),
-        (Opaque::Cidr(cidr), "containsIP", Some(Value::Opaque(Opaque::Ip(ip)))) => Value::Bool(contains(*cidr, *ip)),
+        (Opaque::Cidr(cidr), "containsIP", Some(Value::Opaque(Opaque::Ip(ip)))) => {
+            Value::Bool(contains(*cidr, *ip))
+        }
         (Opaque::Cidr(cidr), "containsIP", Some(Value::String(text))) => {
             Value::Bool(contains(*cidr, parse_ip(text)?))
         }

@@ -32,7 +32,10 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
         }
         ("@in", [element, range]) => contained(meter, element, range).map(|v| Some(Value::Bool(v))),
         ("!_", [Value::Bool(b)]) => Ok(Some(Value::Bool(!b))),
-        ("-_", [Value::Int(i)]) => i.checked_neg().map(|i| Some(Value::Int(i))).ok_or_else(EvalError::int_overflow),
+        ("-_", [Value::Int(i)]) => i
+            .checked_neg()
+            .map(|i| Some(Value::Int(i)))
+            .ok_or_else(EvalError::int_overflow),
         ("-_", [Value::Double(d)]) => Ok(Some(Value::Double(-d))),
         ("-_", [Value::Duration(d)]) => d
             .checked_neg()
@@ -41,9 +44,9 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
         ("_+_", [a, b]) => add(meter, a, b),
         ("_-_", [a, b]) => subtract(a, b),
         ("_*_" | "_/_" | "_%_", [a, b]) => multiply(function, a, b),
-        ("@optionalValues", [Value::Optional(inner)]) => {
-            Ok(Some(Value::list(inner.iter().map(|v| Value::clone(v)).collect())))
-        }
+        ("@optionalValues", [Value::Optional(inner)]) => Ok(Some(Value::list(
+            inner.iter().map(|v| Value::clone(v)).collect(),
+        ))),
         _ => Ok(None),
     }
 }
@@ -52,7 +55,9 @@ pub(super) fn optional<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
     Ok(Some(match (function, args) {
         ("optional.none", []) => Value::none(),
         ("optional.of", [value]) => Value::optional(Some(value.clone())),
-        ("optional.ofNonZeroValue", [value]) => Value::optional((!is_zero(value)).then(|| value.clone())),
+        ("optional.ofNonZeroValue", [value]) => {
+            Value::optional((!is_zero(value)).then(|| value.clone()))
+        }
         ("optional.unwrap" | "unwrapOpt", [Value::List(list)]) => {
             let mut values = Vec::new();
             for value in list.iter() {
@@ -65,7 +70,9 @@ pub(super) fn optional<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
         }
         ("hasValue", [Value::Optional(inner)]) => Value::Bool(inner.is_some()),
         ("value", [Value::Optional(Some(inner))]) => Value::clone(inner),
-        ("value", [Value::Optional(None)]) => return Err(EvalError::runtime("optional.none() dereference")),
+        ("value", [Value::Optional(None)]) => {
+            return Err(EvalError::runtime("optional.none() dereference"));
+        }
         _ => return Ok(None),
     }))
 }
@@ -93,7 +100,12 @@ pub(crate) fn equal(meter: &mut Meter, a: &Value<'_>, b: &Value<'_>) -> Result<b
     equal_within(meter, a, b, MAX_DEPTH)
 }
 
-fn equal_within(meter: &mut Meter, a: &Value<'_>, b: &Value<'_>, depth: u32) -> Result<bool, EvalError> {
+fn equal_within(
+    meter: &mut Meter,
+    a: &Value<'_>,
+    b: &Value<'_>,
+    depth: u32,
+) -> Result<bool, EvalError> {
     meter.work(1)?;
     let Some(depth) = depth.checked_sub(1) else {
         return Err(EvalError::CostLimit);
@@ -158,7 +170,12 @@ fn equal_within(meter: &mut Meter, a: &Value<'_>, b: &Value<'_>, depth: u32) -> 
 /// Lists that are sets or maps by their schema are equal whatever their order.
 ///
 /// upstream: staging/src/k8s.io/apiserver/pkg/cel/common/values.go#unstructuredSetList.Equal, unstructuredMapList.Equal
-fn lists_equal(meter: &mut Meter, a: &List<'_>, b: &List<'_>, depth: u32) -> Result<bool, EvalError> {
+fn lists_equal(
+    meter: &mut Meter,
+    a: &List<'_>,
+    b: &List<'_>,
+    depth: u32,
+) -> Result<bool, EvalError> {
     if a.len() != b.len() {
         return Ok(false);
     }
@@ -207,7 +224,11 @@ pub(crate) fn compare(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> 
 }
 
 /// `element in range`
-pub(crate) fn contained(meter: &mut Meter, element: &Value<'_>, range: &Value<'_>) -> Result<bool, EvalError> {
+pub(crate) fn contained(
+    meter: &mut Meter,
+    element: &Value<'_>,
+    range: &Value<'_>,
+) -> Result<bool, EvalError> {
     match range {
         Value::List(list) => {
             for value in list.iter() {
@@ -225,8 +246,12 @@ pub(crate) fn contained(meter: &mut Meter, element: &Value<'_>, range: &Value<'_
 fn add<'a>(meter: &mut Meter, a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
     let time_overflow = || EvalError::runtime("timestamp overflow");
     Ok(Some(match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Value::Int(a.checked_add(*b).ok_or_else(EvalError::int_overflow)?),
-        (Value::Uint(a), Value::Uint(b)) => Value::Uint(a.checked_add(*b).ok_or_else(uint_overflow)?),
+        (Value::Int(a), Value::Int(b)) => {
+            Value::Int(a.checked_add(*b).ok_or_else(EvalError::int_overflow)?)
+        }
+        (Value::Uint(a), Value::Uint(b)) => {
+            Value::Uint(a.checked_add(*b).ok_or_else(uint_overflow)?)
+        }
         (Value::Double(a), Value::Double(b)) => Value::Double(a + b),
         (Value::String(a), Value::String(b)) => {
             meter.allocate(a.len() + b.len())?;
@@ -236,9 +261,10 @@ fn add<'a>(meter: &mut Meter, a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
             meter.allocate(a.len() + b.len())?;
             Value::Bytes([&**a, &**b].concat().into())
         }
-        (Value::Duration(a), Value::Duration(b)) => {
-            Value::Duration(a.checked_add(*b).ok_or_else(|| EvalError::runtime("duration overflow"))?)
-        }
+        (Value::Duration(a), Value::Duration(b)) => Value::Duration(
+            a.checked_add(*b)
+                .ok_or_else(|| EvalError::runtime("duration overflow"))?,
+        ),
         (Value::Timestamp(t), Value::Duration(d)) | (Value::Duration(d), Value::Timestamp(t)) => {
             let sum = t
                 .checked_add(jiff::SignedDuration::from_nanos(*d))
@@ -295,7 +321,12 @@ fn merge<'a>(
     Ok(())
 }
 
-fn same_keys(meter: &mut Meter, a: &Value<'_>, b: &Value<'_>, keys: &[String]) -> Result<bool, EvalError> {
+fn same_keys(
+    meter: &mut Meter,
+    a: &Value<'_>,
+    b: &Value<'_>,
+    keys: &[String],
+) -> Result<bool, EvalError> {
     let (Value::Map(a), Value::Map(b)) = (a, b) else {
         return Ok(false);
     };
@@ -320,10 +351,16 @@ fn uint_overflow() -> EvalError {
 fn subtract<'a>(a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
     let duration_overflow = || EvalError::runtime("duration overflow");
     Ok(Some(match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Value::Int(a.checked_sub(*b).ok_or_else(EvalError::int_overflow)?),
-        (Value::Uint(a), Value::Uint(b)) => Value::Uint(a.checked_sub(*b).ok_or_else(uint_overflow)?),
+        (Value::Int(a), Value::Int(b)) => {
+            Value::Int(a.checked_sub(*b).ok_or_else(EvalError::int_overflow)?)
+        }
+        (Value::Uint(a), Value::Uint(b)) => {
+            Value::Uint(a.checked_sub(*b).ok_or_else(uint_overflow)?)
+        }
         (Value::Double(a), Value::Double(b)) => Value::Double(a - b),
-        (Value::Duration(a), Value::Duration(b)) => Value::Duration(a.checked_sub(*b).ok_or_else(duration_overflow)?),
+        (Value::Duration(a), Value::Duration(b)) => {
+            Value::Duration(a.checked_sub(*b).ok_or_else(duration_overflow)?)
+        }
         (Value::Timestamp(a), Value::Timestamp(b)) => {
             let nanos = a.as_nanosecond() - b.as_nanosecond();
             Value::Duration(i64::try_from(nanos).map_err(|_| duration_overflow())?)
@@ -370,5 +407,9 @@ fn multiply<'a>(function: &str, a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
 }
 
 fn by_zero(function: &str) -> EvalError {
-    EvalError::runtime(if function == "_/_" { "division by zero" } else { "modulus by zero" })
+    EvalError::runtime(if function == "_/_" {
+        "division by zero"
+    } else {
+        "modulus by zero"
+    })
 }

@@ -43,14 +43,18 @@ pub(super) fn format<'a>(meter: &mut Meter, args: &[Value<'a>]) -> Outcome<'a> {
                 chars.next();
             }
             if digits > MAX_PRECISION {
-                return Err(error("could not parse formatting clause: precision is too large"));
+                return Err(error(
+                    "could not parse formatting clause: precision is too large",
+                ));
             }
             precision = Some(digits);
         }
         let Some(verb) = chars.next() else {
             return Err(error("unexpected end of string"));
         };
-        let value = values.get(next).ok_or_else(|| error(format!("index {next} out of range")))??;
+        let value = values
+            .get(next)
+            .ok_or_else(|| error(format!("index {next} out of range")))??;
         next += 1;
         clause(meter, &mut out, verb, precision, &value)?;
         meter.allocate(64)?;
@@ -66,7 +70,12 @@ fn clause(
     precision: Option<usize>,
     value: &Value<'_>,
 ) -> Result<(), EvalError> {
-    let wrong = |what: &str| Err(error(format!("error during formatting: {what}, was given {}", value.type_name())));
+    let wrong = |what: &str| {
+        Err(error(format!(
+            "error during formatting: {what}, was given {}",
+            value.type_name()
+        )))
+    };
     match verb {
         's' => return show(meter, out, value, MAX_DEPTH),
         'd' => match value {
@@ -82,7 +91,9 @@ fn clause(
                 Value::Int(i) => *i as f64,
                 #[allow(clippy::cast_precision_loss)]
                 Value::Uint(u) => *u as f64,
-                _ => return wrong("fixed-point and scientific clauses can only be used on doubles"),
+                _ => {
+                    return wrong("fixed-point and scientific clauses can only be used on doubles");
+                }
             };
             let digits = precision.unwrap_or(6);
             if !d.is_finite() {
@@ -114,9 +125,17 @@ fn clause(
                 Value::Uint(u) => format!("{u:x}"),
                 Value::String(s) => hex(meter, s.as_bytes())?,
                 Value::Bytes(b) => hex(meter, b)?,
-                _ => return wrong("only integers, byte buffers, and strings can be formatted as hex"),
+                _ => {
+                    return wrong(
+                        "only integers, byte buffers, and strings can be formatted as hex",
+                    );
+                }
             };
-            out.push_str(&if verb == 'x' { text } else { text.to_ascii_uppercase() });
+            out.push_str(&if verb == 'x' {
+                text
+            } else {
+                text.to_ascii_uppercase()
+            });
         }
         other => {
             return Err(error(format!(
@@ -147,7 +166,12 @@ fn hex(meter: &mut Meter, bytes: &[u8]) -> Result<String, EvalError> {
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 
-fn show(meter: &mut Meter, out: &mut String, value: &Value<'_>, depth: u32) -> Result<(), EvalError> {
+fn show(
+    meter: &mut Meter,
+    out: &mut String,
+    value: &Value<'_>,
+    depth: u32,
+) -> Result<(), EvalError> {
     let Some(depth) = depth.checked_sub(1) else {
         return Err(EvalError::CostLimit);
     };
@@ -200,7 +224,12 @@ fn show(meter: &mut Meter, out: &mut String, value: &Value<'_>, depth: u32) -> R
     Ok(())
 }
 
-fn list_text(meter: &mut Meter, out: &mut String, list: &List<'_>, depth: u32) -> Result<(), EvalError> {
+fn list_text(
+    meter: &mut Meter,
+    out: &mut String,
+    list: &List<'_>,
+    depth: u32,
+) -> Result<(), EvalError> {
     out.push('[');
     for (i, value) in list.iter().enumerate() {
         if i > 0 {

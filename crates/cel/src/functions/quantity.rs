@@ -17,7 +17,9 @@ pub(super) fn call<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
     let parsed = Quantity::parse(text);
     Ok(Some(match function {
         "isQuantity" => Value::Bool(parsed.is_ok()),
-        _ => Value::Opaque(Opaque::Quantity(parsed.map_err(|e| EvalError::runtime(e.to_string()))?)),
+        _ => Value::Opaque(Opaque::Quantity(
+            parsed.map_err(|e| EvalError::runtime(e.to_string()))?,
+        )),
     }))
 }
 
@@ -40,9 +42,15 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
         ("add", Some(Value::Int(i))) => made(*quantity + whole(*i)),
         ("sub", Some(Value::Opaque(Opaque::Quantity(other)))) => made(*quantity - *other),
         ("sub", Some(Value::Int(i))) => made(*quantity - whole(*i)),
-        ("isLessThan", Some(Value::Opaque(Opaque::Quantity(other)))) => Value::Bool(quantity < other),
-        ("isGreaterThan", Some(Value::Opaque(Opaque::Quantity(other)))) => Value::Bool(quantity > other),
-        ("compareTo", Some(Value::Opaque(Opaque::Quantity(other)))) => Value::Int(quantity.cmp(other) as i64),
+        ("isLessThan", Some(Value::Opaque(Opaque::Quantity(other)))) => {
+            Value::Bool(quantity < other)
+        }
+        ("isGreaterThan", Some(Value::Opaque(Opaque::Quantity(other)))) => {
+            Value::Bool(quantity > other)
+        }
+        ("compareTo", Some(Value::Opaque(Opaque::Quantity(other)))) => {
+            Value::Int(quantity.cmp(other) as i64)
+        }
         _ => return Ok(None),
     }))
 }

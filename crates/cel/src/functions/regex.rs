@@ -34,14 +34,20 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex, EvalError> {
         .nest_limit(200)
         .build()
         .map_err(|e| match e {
-            regex::Error::CompiledTooBig(_) => {
-                EvalError::runtime("error parsing regexp: expression nests too deeply or is too large")
-            }
-            _ => EvalError::runtime(format!("error parsing regexp: invalid pattern: `{pattern}`")),
+            regex::Error::CompiledTooBig(_) => EvalError::runtime(
+                "error parsing regexp: expression nests too deeply or is too large",
+            ),
+            _ => EvalError::runtime(format!(
+                "error parsing regexp: invalid pattern: `{pattern}`"
+            )),
         })
 }
 
-fn compiled<'p>(meter: &mut Meter, patterns: &'p mut Patterns, pattern: &str) -> Result<&'p Regex, EvalError> {
+fn compiled<'p>(
+    meter: &mut Meter,
+    patterns: &'p mut Patterns,
+    pattern: &str,
+) -> Result<&'p Regex, EvalError> {
     if !patterns.contains_key(pattern) {
         meter.work(COMPILE_WORK.saturating_add(pattern.len().saturating_mul(100)))?;
         if patterns.len() >= MAX_KEPT {
@@ -52,15 +58,23 @@ fn compiled<'p>(meter: &mut Meter, patterns: &'p mut Patterns, pattern: &str) ->
     patterns.get(pattern).ok_or_else(EvalError::no_overload)
 }
 
-pub(super) fn call<'a>(meter: &mut Meter, patterns: &mut Patterns, function: &str, args: &[Value<'a>]) -> Outcome<'a> {
-    let (Some(Value::String(text)), Some(Value::String(pattern))) = (args.first(), args.get(1)) else {
+pub(super) fn call<'a>(
+    meter: &mut Meter,
+    patterns: &mut Patterns,
+    function: &str,
+    args: &[Value<'a>],
+) -> Outcome<'a> {
+    let (Some(Value::String(text)), Some(Value::String(pattern))) = (args.first(), args.get(1))
+    else {
         return Ok(None);
     };
     meter.work(text.len())?;
     let regex = compiled(meter, patterns, pattern)?;
     match (function, args.get(2)) {
         ("matches", None) => Ok(Some(Value::Bool(regex.is_match(text)))),
-        ("find", None) => Ok(Some(Value::string(regex.find(text).map_or("", |m| m.as_str())))),
+        ("find", None) => Ok(Some(Value::string(
+            regex.find(text).map_or("", |m| m.as_str()),
+        ))),
         ("findAll", limit) => {
             let most = match limit {
                 None => usize::MAX,

@@ -23,13 +23,18 @@ pub struct Version {
 impl Version {
     /// Order of precedence: build metadata don't count.
     fn order(&self, other: &Self) -> Ordering {
-        let numbers = (self.major, self.minor, self.patch).cmp(&(other.major, other.minor, other.patch));
+        let numbers =
+            (self.major, self.minor, self.patch).cmp(&(other.major, other.minor, other.patch));
         numbers.then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Greater,
             (false, true) => Ordering::Less,
             _ => {
-                let parts = self.pre.iter().zip(&other.pre).map(|(a, b)| compare_parts(a, b));
+                let parts = self
+                    .pre
+                    .iter()
+                    .zip(&other.pre)
+                    .map(|(a, b)| compare_parts(a, b));
                 let first = parts.into_iter().find(|o| *o != Ordering::Equal);
                 first.unwrap_or_else(|| self.pre.len().cmp(&other.pre.len()))
             }
@@ -52,12 +57,17 @@ fn compare_parts(a: &str, b: &str) -> Ordering {
 
 fn number(text: &str, what: &str) -> Result<u64, String> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("Invalid character(s) found in {what} number \"{text}\""));
+        return Err(format!(
+            "Invalid character(s) found in {what} number \"{text}\""
+        ));
     }
     if text.len() > 1 && text.starts_with('0') {
-        return Err(format!("{what} number must not contain leading zeroes \"{text}\""));
+        return Err(format!(
+            "{what} number must not contain leading zeroes \"{text}\""
+        ));
     }
-    text.parse().map_err(|_| format!("{what} number \"{text}\" is too large"))
+    text.parse()
+        .map_err(|_| format!("{what} number \"{text}\" is too large"))
 }
 
 fn parse(text: &str) -> Result<Version, String> {
@@ -76,17 +86,22 @@ fn parse(text: &str) -> Result<Version, String> {
         Some((patch, pre)) => (patch, Some(pre)),
         None => (rest, None),
     };
-    let allowed = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let allowed =
+        |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let mut parts = Vec::new();
     for part in pre.into_iter().flat_map(|p| p.split('.')) {
         if part.is_empty() {
             return Err("Prerelease is empty".into());
         }
         if !allowed(part) {
-            return Err(format!("Invalid character(s) found in prerelease \"{part}\""));
+            return Err(format!(
+                "Invalid character(s) found in prerelease \"{part}\""
+            ));
         }
         if part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!("Numeric PreRelease version must not contain leading zeroes \"{part}\""));
+            return Err(format!(
+                "Numeric PreRelease version must not contain leading zeroes \"{part}\""
+            ));
         }
         parts.push(part.to_owned());
     }
@@ -95,7 +110,9 @@ fn parse(text: &str) -> Result<Version, String> {
             return Err("Build meta data is empty".into());
         }
         if !allowed(part) {
-            return Err(format!("Invalid character(s) found in build meta data \"{part}\""));
+            return Err(format!(
+                "Invalid character(s) found in build meta data \"{part}\""
+            ));
         }
     }
     Ok(Version {
@@ -117,7 +134,11 @@ fn normalised(text: &str) -> String {
         .splitn(3, '.')
         .map(|p| {
             let trimmed = p.trim_start_matches('0');
-            if trimmed.is_empty() && !p.is_empty() { "0".to_owned() } else { trimmed.to_owned() }
+            if trimmed.is_empty() && !p.is_empty() {
+                "0".to_owned()
+            } else {
+                trimmed.to_owned()
+            }
         })
         .collect();
     if rest.is_empty() {
@@ -134,7 +155,9 @@ pub(super) fn call<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
     };
     Ok(Some(match function {
         "isSemver" => Value::Bool(parsed.is_ok()),
-        _ => Value::Opaque(Opaque::Semver(Arc::new(parsed.map_err(EvalError::runtime)?))),
+        _ => Value::Opaque(Opaque::Semver(Arc::new(
+            parsed.map_err(EvalError::runtime)?,
+        ))),
     }))
 }
 
@@ -142,7 +165,11 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
     let Some(Value::Opaque(Opaque::Semver(version))) = args.first() else {
         return Ok(None);
     };
-    let part = |n: u64| i64::try_from(n).map(Value::Int).map_err(|_| EvalError::int_overflow());
+    let part = |n: u64| {
+        i64::try_from(n)
+            .map(Value::Int)
+            .map_err(|_| EvalError::int_overflow())
+    };
     Ok(Some(match (function, args.get(1)) {
         ("major", None) => part(version.major)?,
         ("minor", None) => part(version.minor)?,
@@ -153,7 +180,9 @@ pub(super) fn method<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
         ("isGreaterThan", Some(Value::Opaque(Opaque::Semver(other)))) => {
             Value::Bool(version.order(other) == Ordering::Greater)
         }
-        ("compareTo", Some(Value::Opaque(Opaque::Semver(other)))) => Value::Int(version.order(other) as i64),
+        ("compareTo", Some(Value::Opaque(Opaque::Semver(other)))) => {
+            Value::Int(version.order(other) as i64)
+        }
         _ => return Ok(None),
     }))
 }

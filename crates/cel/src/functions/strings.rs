@@ -75,7 +75,9 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
             let end = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
             substring(text, *start, end).map(Some)
         }
-        ("substring", [Value::Int(start), Value::Int(end)]) => substring(text, *start, *end).map(Some),
+        ("substring", [Value::Int(start), Value::Int(end)]) => {
+            substring(text, *start, *end).map(Some)
+        }
         ("strings.quote", []) => made(quote(text)),
         ("base64.decode", []) => STANDARD
             .decode(text)
@@ -88,7 +90,13 @@ pub(super) fn call<'a>(meter: &mut Meter, function: &str, args: &[Value<'a>]) ->
     }
 }
 
-fn find(meter: &mut Meter, text: &str, part: &str, from: Option<i64>, last: bool) -> Result<i64, EvalError> {
+fn find(
+    meter: &mut Meter,
+    text: &str,
+    part: &str,
+    from: Option<i64>,
+    last: bool,
+) -> Result<i64, EvalError> {
     let chars: Vec<char> = text.chars().collect();
     let part: Vec<char> = part.chars().collect();
     meter.allocate((chars.len() + part.len()).saturating_mul(4))?;
@@ -117,7 +125,12 @@ fn find(meter: &mut Meter, text: &str, part: &str, from: Option<i64>, last: bool
     Ok(at.and_then(|i| i64::try_from(i).ok()).unwrap_or(-1))
 }
 
-fn split<'a>(meter: &mut Meter, text: &str, separator: &str, most: i64) -> Result<Value<'a>, EvalError> {
+fn split<'a>(
+    meter: &mut Meter,
+    text: &str,
+    separator: &str,
+    most: i64,
+) -> Result<Value<'a>, EvalError> {
     let parts: Vec<String> = match most {
         0 => Vec::new(),
         1 => vec![text.to_owned()],
@@ -131,8 +144,11 @@ fn split<'a>(meter: &mut Meter, text: &str, separator: &str, most: i64) -> Resul
             meter.allocate_values(pieces.saturating_mul(2))?;
             if separator.is_empty() {
                 let mut chars = text.chars();
-                let mut parts: Vec<String> =
-                    chars.by_ref().take(pieces.saturating_sub(1)).map(String::from).collect();
+                let mut parts: Vec<String> = chars
+                    .by_ref()
+                    .take(pieces.saturating_sub(1))
+                    .map(String::from)
+                    .collect();
                 let rest = chars.as_str();
                 if !rest.is_empty() {
                     parts.push(rest.to_owned());
@@ -149,9 +165,16 @@ fn split<'a>(meter: &mut Meter, text: &str, separator: &str, most: i64) -> Resul
 fn substring<'a>(text: &str, start: i64, end: i64) -> Result<Value<'a>, EvalError> {
     let count = text.chars().count();
     if start > end {
-        return Err(EvalError::runtime(format!("invalid substring range. start: {start}, end: {end}")));
+        return Err(EvalError::runtime(format!(
+            "invalid substring range. start: {start}, end: {end}"
+        )));
     }
-    let within = |n: i64| usize::try_from(n).ok().filter(|n| *n <= count).ok_or_else(|| out_of_range(n));
+    let within = |n: i64| {
+        usize::try_from(n)
+            .ok()
+            .filter(|n| *n <= count)
+            .ok_or_else(|| out_of_range(n))
+    };
     let (start, end) = (within(start)?, within(end)?);
     let part: String = text.chars().skip(start).take(end - start).collect();
     Ok(Value::string(part))

@@ -85,16 +85,28 @@ fn check_host(host: &str) -> Result<&str, String> {
         let (_, port) = rest.split_once(']').ok_or("missing ']' in host")?;
         port
     } else {
-        if let Some(c) = host.chars().find(|c| c.is_whitespace() || "<>\"\\^`{|}".contains(*c)) {
-            return Err(format!("invalid character {} in host name", machinery::go::quote(&c.to_string())));
+        if let Some(c) = host
+            .chars()
+            .find(|c| c.is_whitespace() || "<>\"\\^`{|}".contains(*c))
+        {
+            return Err(format!(
+                "invalid character {} in host name",
+                machinery::go::quote(&c.to_string())
+            ));
         }
         host.find(':').and_then(|i| host.get(i..)).unwrap_or("")
     };
-    let valid = port.is_empty() || port.strip_prefix(':').is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()));
+    let valid = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()));
     if valid {
         Ok(host)
     } else {
-        Err(format!("invalid port {} after host", machinery::go::quote(port)))
+        Err(format!(
+            "invalid port {} after host",
+            machinery::go::quote(port)
+        ))
     }
 }
 
@@ -103,7 +115,10 @@ fn check_escapes(path: &str) -> Result<(), String> {
         let digits = path.get(at + 1..at + 3).unwrap_or("");
         if digits.len() != 2 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             let shown: String = path.get(at..).unwrap_or("").chars().take(3).collect();
-            return Err(format!("invalid URL escape {}", machinery::go::quote(&shown)));
+            return Err(format!(
+                "invalid URL escape {}",
+                machinery::go::quote(&shown)
+            ));
         }
     }
     Ok(())
@@ -159,7 +174,11 @@ impl Url {
 
     fn query_values<'a>(&self) -> Value<'a> {
         let mut values: IndexMap<String, Vec<Value<'a>>> = IndexMap::new();
-        for pair in self.query.split('&').filter(|p| !p.is_empty() && !p.contains(';')) {
+        for pair in self
+            .query
+            .split('&')
+            .filter(|p| !p.is_empty() && !p.contains(';'))
+        {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             if let (Some(key), Some(value)) = (unescaped(key), unescaped(value)) {
                 values.entry(key).or_default().push(Value::string(value));
@@ -169,7 +188,10 @@ impl Url {
             .into_iter()
             .map(|(k, v)| {
                 let key: Arc<str> = k.into();
-                (Key::String(key.clone()), (Value::string(key), Value::list(v)))
+                (
+                    Key::String(key.clone()),
+                    (Value::string(key), Value::list(v)),
+                )
             })
             .collect();
         Value::Map(Map::Owned(Rc::new(entries)))
@@ -184,7 +206,9 @@ pub(super) fn call<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
         ("isURL", parsed) => Value::Bool(parsed.is_ok()),
         (_, Ok(url)) => Value::Opaque(Opaque::Url(Arc::new(url))),
         (_, Err(e)) => {
-            return Err(EvalError::runtime(format!("URL parse error during conversion from string: {e}")));
+            return Err(EvalError::runtime(format!(
+                "URL parse error during conversion from string: {e}"
+            )));
         }
     }))
 }

@@ -84,10 +84,19 @@ fn faults_have_places() {
             "self.name.matches('(')",
             "ERROR: <input>:1:19: invalid matches argument\n | self.name.matches('(')\n | ..................^",
         ),
-        ("99999999999999999999", "ERROR: <input>:1:1: invalid int literal\n | 99999999999999999999\n | ^"),
+        (
+            "99999999999999999999",
+            "ERROR: <input>:1:1: invalid int literal\n | 99999999999999999999\n | ^",
+        ),
     ] {
-        let error = env().compile(expression).map(|p| p.output_type().to_string());
-        assert_eq!(error.map_err(|e| e.to_string()), Err(text.to_owned()), "{expression}");
+        let error = env()
+            .compile(expression)
+            .map(|p| p.output_type().to_string());
+        assert_eq!(
+            error.map_err(|e| e.to_string()),
+            Err(text.to_owned()),
+            "{expression}"
+        );
     }
 }
 
@@ -99,7 +108,10 @@ fn types_of_results() {
         ("self.items.filter(i, i == 'a')", "list(string)"),
         ("self.port", "dyn"),
         ("self.port == 1 || self.port == 'a'", "bool"),
-        ("self.namespace + self.__namespace__ + self.a__dash__b", "string"),
+        (
+            "self.namespace + self.__namespace__ + self.a__dash__b",
+            "string",
+        ),
         ("{'a': 1}", "map(string, int)"),
         ("self.?name", "optional_type(string)"),
         ("self.metadata.name", "string"),
@@ -108,10 +120,19 @@ fn types_of_results() {
         ("type(1)", "type(int)"),
         ("self == oldSelf", "bool"),
         ("self.items == null", "x"),
-        ("{'a': 1}.transformMap(k, v, string(v))", "map(string, string)"),
-        ("optional.of(1).optMap(x, string(x))", "optional_type(string)"),
+        (
+            "{'a': 1}.transformMap(k, v, string(v))",
+            "map(string, string)",
+        ),
+        (
+            "optional.of(1).optMap(x, string(x))",
+            "optional_type(string)",
+        ),
         ("[]", "list(dyn)"),
-        ("timestamp('2024-01-01T00:00:00Z') - timestamp(0)", "duration"),
+        (
+            "timestamp('2024-01-01T00:00:00Z') - timestamp(0)",
+            "duration",
+        ),
     ] {
         let compiled = env().compile(expression);
         if expected == "x" {
@@ -123,6 +144,11 @@ fn types_of_results() {
     }
     let program = env().compile("self.replicas >= oldSelf.replicas").unwrap();
     assert!(program.references("oldSelf"));
-    assert!(!env().compile("self.items.all(oldSelf, oldSelf != '')").unwrap().references("oldSelf"));
+    assert!(
+        !env()
+            .compile("self.items.all(oldSelf, oldSelf != '')")
+            .unwrap()
+            .references("oldSelf")
+    );
     assert_eq!(*program.output_type(), Type::Bool);
 }

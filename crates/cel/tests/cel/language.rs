@@ -130,13 +130,22 @@ fn errors() {
         ("!o.s", "no such overload"),
         ("o.s.field", "no such overload"),
         ("o.n.field", "no such overload"),
-        ("o.i.startsWith('a')", "no such overload: startsWith(int, string)"),
+        (
+            "o.i.startsWith('a')",
+            "no such overload: startsWith(int, string)",
+        ),
         ("{'a': 1, 'a': 2}", "Failed with repeated key a"),
-        ("int('x')", "strconv.ParseInt: parsing \"x\": invalid syntax"),
+        (
+            "int('x')",
+            "strconv.ParseInt: parsing \"x\": invalid syntax",
+        ),
         ("int(1e30)", "integer overflow"),
         ("uint(-1)", "unsigned integer overflow"),
         ("optional.none().value()", "optional.none() dereference"),
-        ("'a'.matches('(' + '')", "error parsing regexp: invalid pattern: `(`"),
+        (
+            "'a'.matches('(' + '')",
+            "error parsing regexp: invalid pattern: `(`",
+        ),
     ]);
 }
 
@@ -232,7 +241,13 @@ fn conversions_and_times() {
             "timestamp overflow",
         ),
         ("timestamp(300000000000)", "timestamp overflow"),
-        ("duration('100000000s') * 2", "compile: ERROR: <input>:1:24: found no matching overload for '_*_' applied to '(duration, int)'\n | duration('100000000s') * 2\n | .......................^"),
-        ("timestamp(0).getHours('Nowhere/City')", "unknown time zone Nowhere/City"),
+        (
+            "duration('100000000s') * 2",
+            "compile: ERROR: <input>:1:24: found no matching overload for '_*_' applied to '(duration, int)'\n | duration('100000000s') * 2\n | .......................^",
+        ),
+        (
+            "timestamp(0).getHours('Nowhere/City')",
+            "unknown time zone Nowhere/City",
+        ),
     ]);
 }

@@ -24,8 +24,14 @@ fn strings() {
     ]);
     all_fail(&[
         ("'a'.charAt(2)", "index out of range: 2"),
-        ("'abc'.substring(2, 1)", "invalid substring range. start: 2, end: 1"),
-        ("'abc'.substring(4)", "invalid substring range. start: 4, end: 3"),
+        (
+            "'abc'.substring(2, 1)",
+            "invalid substring range. start: 2, end: 1",
+        ),
+        (
+            "'abc'.substring(4)",
+            "invalid substring range. start: 4, end: 3",
+        ),
         ("'abc'.indexOf('a', -1)", "index out of range: -1"),
         ("'%d'.format([])", "index 0 out of range"),
     ]);

@@ -44,7 +44,10 @@ fn budgets_are_spent() {
     assert_eq!(cost, 3);
     let mut budget = CostBudget::new(5);
     assert!(program.evaluate(&bindings, &mut budget).is_ok());
-    assert!(matches!(program.evaluate(&bindings, &mut budget), Err(EvalError::Budget)));
+    assert!(matches!(
+        program.evaluate(&bindings, &mut budget),
+        Err(EvalError::Budget)
+    ));
     assert_eq!(budget.remaining(), 0);
 }
 
@@ -52,7 +55,10 @@ fn budgets_are_spent() {
 fn costs_are_as_upstream() {
     // cost_test.go of upstream's library: a fold over a constant list, a traversal of text.
     for (expression, expected) in [
-        ("[1, 2, 3].all(x, x > 0)", 0_u64.wrapping_add(3 * (2 + 1 + 1 + 1) + 1)),
+        (
+            "[1, 2, 3].all(x, x > 0)",
+            0_u64.wrapping_add(3 * (2 + 1 + 1 + 1) + 1),
+        ),
         ("'abcdefghij'.contains('x')", 1),
         ("['a'].indexOf('a') == 0", 2),
         ("o.list[0] == 1", 4),
@@ -94,7 +100,13 @@ fn nesting_is_bounded() {
     assert_eq!(run(&long, &json!({})), Ok(json!(true)));
     let sum = vec!["1"; 240].join(" + ");
     assert_eq!(run(&sum, &json!({})), Ok(json!(240)));
-    assert!(Env::kubernetes().compile(&"a".repeat(100_001)).unwrap_err().to_string().contains("size exceeds limit"));
+    assert!(
+        Env::kubernetes()
+            .compile(&"a".repeat(100_001))
+            .unwrap_err()
+            .to_string()
+            .contains("size exceeds limit")
+    );
 }
 
 #[test]
@@ -104,7 +116,11 @@ fn deepest_expressions_evaluate_on_a_small_stack() {
         let nested = format!("{}1{}", "[".repeat(240), "]".repeat(240));
         let equal = format!("{nested} == {nested}");
         let _ = run(&equal, &json!({}));
-        let sum = format!("{} == {}", vec!["1"; 240].join(" + "), vec!["1"; 240].join(" + "));
+        let sum = format!(
+            "{} == {}",
+            vec!["1"; 240].join(" + "),
+            vec!["1"; 240].join(" + ")
+        );
         assert_eq!(run(&sum, &json!({})), Ok(json!(true)));
         let folds = format!("{}1{}", "[1].map(x, ".repeat(60), ")".repeat(60));
         let _ = run(&folds, &json!({}));
@@ -119,12 +135,72 @@ fn deepest_expressions_evaluate_on_a_small_stack() {
 fn fragments() -> impl Strategy<Value = String> {
     prop::collection::vec(
         prop::sample::select(vec![
-            "o", "o.i", "o.list", "o.map", ".", "(", ")", "[", "]", "{", "}", ",", ":", "?", "+", "-", "*", "/", "%", "==",
-            "!=", "<", ">=", "&&", "||", "!", " in ", "1", "0", "9223372036854775807", "1u", "1.5", "'a'", "b'x'", "true",
-            "null", ".all(x, x > 0)", ".map(x, [x, x])", ".exists(k, v, v == k)", ".size()", "has(o.i)", ".?i", "[?0]",
-            "size(", "string(", "int(", "duration('1h')", "timestamp(0)", "dyn(", ".filter(x, true)", "x", "math.abs(",
-            ".format([1])", ".matches('a')", ".split('')", ".substring(", "quantity('1')", "ip('::1')", ".sort()",
-            ".orValue(1)", "optional.of(", ".flatten()", "\\", "\"", "`", "\u{1F600}",
+            "o",
+            "o.i",
+            "o.list",
+            "o.map",
+            ".",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ":",
+            "?",
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "==",
+            "!=",
+            "<",
+            ">=",
+            "&&",
+            "||",
+            "!",
+            " in ",
+            "1",
+            "0",
+            "9223372036854775807",
+            "1u",
+            "1.5",
+            "'a'",
+            "b'x'",
+            "true",
+            "null",
+            ".all(x, x > 0)",
+            ".map(x, [x, x])",
+            ".exists(k, v, v == k)",
+            ".size()",
+            "has(o.i)",
+            ".?i",
+            "[?0]",
+            "size(",
+            "string(",
+            "int(",
+            "duration('1h')",
+            "timestamp(0)",
+            "dyn(",
+            ".filter(x, true)",
+            "x",
+            "math.abs(",
+            ".format([1])",
+            ".matches('a')",
+            ".split('')",
+            ".substring(",
+            "quantity('1')",
+            "ip('::1')",
+            ".sort()",
+            ".orValue(1)",
+            "optional.of(",
+            ".flatten()",
+            "\\",
+            "\"",
+            "`",
+            "\u{1F600}",
         ]),
         0..24,
     )
@@ -159,10 +235,17 @@ fn costs_are_estimated_by_the_schema() {
     )
     .unwrap();
     let env = Env::kubernetes().variable("self", schema.cel_type());
-    let max = |expression: &str| env.compile(expression).unwrap().max_cost(&[("self", &schema)]);
+    let max = |expression: &str| {
+        env.compile(expression)
+            .unwrap()
+            .max_cost(&[("self", &schema)])
+    };
     assert_eq!(max("self.replicas > 1"), 3);
     // Ten times: the accumulator twice, the condition, the variable, the comparison with one character.
-    assert_eq!(max("self.bound.all(x, x == 'a')"), 2 + 1 + 10 * (2 + 1 + 1 + 1));
+    assert_eq!(
+        max("self.bound.all(x, x == 'a')"),
+        2 + 1 + 10 * (2 + 1 + 1 + 1)
+    );
     assert!(max("self.open.all(x, x == 'a')") > 1_000_000);
     assert!(max("self.nested.all(a, a.all(b, b.all(c, c == 'x')))") > 10_000_000);
     assert!(max("self.name.contains(self.name)") > 10_000_000);
@@ -195,7 +278,8 @@ fn evaluation_never_costs_more_than_estimated() {
         "sets.contains(self.bound, ['b'])",
     ] {
         let program = env.compile(expression).unwrap();
-        let (_, cost) = program.evaluate_counting(&Bindings::new().with("self", Value::typed(&json, &schema)));
+        let (_, cost) =
+            program.evaluate_counting(&Bindings::new().with("self", Value::typed(&json, &schema)));
         let estimated = program.max_cost(&[("self", &schema)]);
         assert!(cost <= estimated, "{expression}: {cost} > {estimated}");
     }

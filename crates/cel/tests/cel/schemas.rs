@@ -3,7 +3,12 @@
 use cel::{Bindings, CostBudget, Env, RUNTIME_BUDGET, Schema, Type, Value};
 use serde_json::{Value as Json, json};
 
-fn check(schema: &Json, value: &Json, old: Option<&Json>, expression: &str) -> Result<bool, String> {
+fn check(
+    schema: &Json,
+    value: &Json,
+    old: Option<&Json>,
+    expression: &str,
+) -> Result<bool, String> {
     let schema = Schema::structural(schema, false).unwrap();
     let env = Env::kubernetes()
         .variable("self", schema.cel_type())
@@ -14,7 +19,9 @@ fn check(schema: &Json, value: &Json, old: Option<&Json>, expression: &str) -> R
         bindings = bindings.with("oldSelf", Value::typed(old, &schema));
     }
     let result = program.evaluate(&bindings, &mut CostBudget::new(RUNTIME_BUDGET));
-    result.map_err(|e| e.to_string()).map(|v| v.as_bool().unwrap())
+    result
+        .map_err(|e| e.to_string())
+        .map(|v| v.as_bool().unwrap())
 }
 
 #[test]
@@ -65,11 +72,20 @@ fn formats_are_typed() {
 
 #[test]
 fn sets_and_map_lists_have_no_order() {
-    let set = json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}});
+    let set =
+        json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}});
     let old = json!(["a", "b"]);
-    assert_eq!(check(&set, &json!(["b", "a"]), Some(&old), "self == oldSelf"), Ok(true));
     assert_eq!(
-        check(&set, &json!(["b", "c"]), Some(&old), "(self + oldSelf).size() == 3"),
+        check(&set, &json!(["b", "a"]), Some(&old), "self == oldSelf"),
+        Ok(true)
+    );
+    assert_eq!(
+        check(
+            &set,
+            &json!(["b", "c"]),
+            Some(&old),
+            "(self + oldSelf).size() == 3"
+        ),
         Ok(true)
     );
     let map = json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
@@ -79,12 +95,22 @@ fn sets_and_map_lists_have_no_order() {
     assert_eq!(check(&map, &new, Some(&old), "self == oldSelf"), Ok(true));
     let changed = json!([{"name": "b", "v": 3}]);
     assert_eq!(
-        check(&map, &changed, Some(&old), "(oldSelf + self).size() == 2 && (oldSelf + self).exists(e, e.v == 3)"),
+        check(
+            &map,
+            &changed,
+            Some(&old),
+            "(oldSelf + self).size() == 2 && (oldSelf + self).exists(e, e.v == 3)"
+        ),
         Ok(true)
     );
     let list = json!({"type": "array", "items": {"type": "string"}});
     assert_eq!(
-        check(&list, &json!(["b", "a"]), Some(&json!(["a", "b"])), "self == oldSelf"),
+        check(
+            &list,
+            &json!(["b", "a"]),
+            Some(&json!(["a", "b"])),
+            "self == oldSelf"
+        ),
         Ok(false)
     );
 }
@@ -95,16 +121,27 @@ fn old_self_may_be_optional() {
     let env = Env::kubernetes()
         .variable("self", schema.cel_type())
         .variable("oldSelf", Type::optional(schema.cel_type()));
-    let program = env.compile("oldSelf.hasValue() ? self > oldSelf.value() : true").unwrap();
+    let program = env
+        .compile("oldSelf.hasValue() ? self > oldSelf.value() : true")
+        .unwrap();
     let (one, two) = (json!(1), json!(2));
     let mut budget = CostBudget::new(RUNTIME_BUDGET);
     let with = Bindings::new()
         .with("self", Value::typed(&one, &schema))
-        .with("oldSelf", Value::optional(Some(Value::typed(&two, &schema))));
-    assert_eq!(program.evaluate(&with, &mut budget).unwrap().as_bool(), Some(false));
+        .with(
+            "oldSelf",
+            Value::optional(Some(Value::typed(&two, &schema))),
+        );
+    assert_eq!(
+        program.evaluate(&with, &mut budget).unwrap().as_bool(),
+        Some(false)
+    );
     let without = Bindings::new()
         .with("self", Value::typed(&one, &schema))
         .with("oldSelf", Value::none());
-    assert_eq!(program.evaluate(&without, &mut budget).unwrap().as_bool(), Some(true));
+    assert_eq!(
+        program.evaluate(&without, &mut budget).unwrap().as_bool(),
+        Some(true)
+    );
     assert!(budget.remaining() < RUNTIME_BUDGET);
 }
