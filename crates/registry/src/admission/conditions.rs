@@ -55,7 +55,9 @@ pub(crate) fn matches(
         },
         cel::MATCH_CONDITIONS_BUDGET,
     );
-    let conditions = conditions.iter().map(|c| (c.expression.as_str(), &c.program));
+    let conditions = conditions
+        .iter()
+        .map(|c| (c.expression.as_str(), &c.program));
     all_hold(evaluation, conditions)
 }
 

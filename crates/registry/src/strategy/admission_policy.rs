@@ -106,7 +106,12 @@ impl Strategy for AdmissionPolicy {
                 spec.text("reinvocationPolicy"),
                 &["IfNeeded", "Never"],
             );
-            mutations(&compiler, spec.list("mutations"), &path.child("mutations"), &mut errors);
+            mutations(
+                &compiler,
+                spec.list("mutations"),
+                &path.child("mutations"),
+                &mut errors,
+            );
         } else {
             validations(&compiler, policy.name(), spec, &path, &mut errors);
         }
@@ -159,7 +164,11 @@ impl Strategy for AdmissionPolicyBinding {
             match_resources(resources, &path.child("matchResources"), &mut errors);
         }
         if !self.mutating {
-            actions(spec.list("validationActions"), &path.child("validationActions"), &mut errors);
+            actions(
+                spec.list("validationActions"),
+                &path.child("validationActions"),
+                &mut errors,
+            );
         }
         errors
     }
@@ -213,7 +222,10 @@ fn param_kind(kind: &Value, path: &Path, errors: &mut ErrorList) {
     } else {
         let faults = is_dns1035_label(&name.to_lowercase());
         if !faults.is_empty() {
-            let text = format!("may have mixed case, but should otherwise match: {}", faults.join(","));
+            let text = format!(
+                "may have mixed case, but should otherwise match: {}",
+                faults.join(",")
+            );
             errors.push(Error::invalid(&at, name, text));
         }
     }
@@ -230,7 +242,11 @@ fn match_resources(resources: &Value, path: &Path, errors: &mut ErrorList) {
     for name in ["namespaceSelector", "objectSelector"] {
         match resources.member(name).filter(|s| s.is_object()) {
             None => errors.push(Error::required(&path.child(name), "")),
-            Some(selector) => errors.extend(validate_label_selector(Some(selector), false, &path.child(name))),
+            Some(selector) => errors.extend(validate_label_selector(
+                Some(selector),
+                false,
+                &path.child(name),
+            )),
         }
     }
     for list in ["resourceRules", "excludeResourceRules"] {
@@ -276,7 +292,11 @@ fn named_rule(rule: &Value, path: &Path, errors: &mut ErrorList) {
     let scope = rule.text("scope");
     let supported = ["*", "Cluster", "Namespaced"];
     if !scope.is_empty() && !supported.contains(&scope) {
-        errors.push(Error::not_supported(&path.child("scope"), scope, &supported));
+        errors.push(Error::not_supported(
+            &path.child("scope"),
+            scope,
+            &supported,
+        ));
     }
 }
 
@@ -295,7 +315,11 @@ fn variable_of(compiler: &mut Compiler, variable: &Value, path: &Path, errors: &
     if name.trim().is_empty() {
         errors.push(Error::required(&at, "name is not specified"));
     } else if !is_identifier(name) {
-        errors.push(Error::invalid(&at, name, "name is not a valid CEL identifier"));
+        errors.push(Error::invalid(
+            &at,
+            name,
+            "name is not a valid CEL identifier",
+        ));
     }
     let expression = variable.text("expression");
     let at = path.child("expression");
@@ -308,7 +332,9 @@ fn variable_of(compiler: &mut Compiler, variable: &Value, path: &Path, errors: &
 
 fn is_identifier(name: &str) -> bool {
     let mut bytes = name.bytes();
-    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && cel::escape(name) != Some(format!("__{name}__"))
 }
@@ -316,7 +342,12 @@ fn is_identifier(name: &str) -> bool {
 /// Match conditions, of policies and of webhooks.
 ///
 /// upstream: validation.go#validateMatchConditions
-pub(super) fn match_conditions(compiler: &Compiler, conditions: &[Value], path: &Path, errors: &mut ErrorList) {
+pub(super) fn match_conditions(
+    compiler: &Compiler,
+    conditions: &[Value],
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if conditions.len() > MAX_CONDITIONS {
         errors.push(Error::too_many(path, conditions.len(), MAX_CONDITIONS));
     }
@@ -344,7 +375,13 @@ pub(super) fn match_conditions(compiler: &Compiler, conditions: &[Value], path: 
     }
 }
 
-fn validations(compiler: &Compiler, policy: &str, spec: &Value, path: &Path, errors: &mut ErrorList) {
+fn validations(
+    compiler: &Compiler,
+    policy: &str,
+    spec: &Value,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let (validations, annotations) = (spec.list("validations"), spec.list("auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         let text = "validations or auditAnnotations must be non-empty";
@@ -358,16 +395,28 @@ fn validations(compiler: &Compiler, policy: &str, spec: &Value, path: &Path, err
     let at = path.child("auditAnnotations");
     if annotations.len() > MAX_ANNOTATIONS {
         let text = format!("must not have more than {MAX_ANNOTATIONS} auditAnnotations");
-        errors.push(Error::invalid(&at, Value::Array(annotations.to_vec()), text));
+        errors.push(Error::invalid(
+            &at,
+            Value::Array(annotations.to_vec()),
+            text,
+        ));
     }
     let mut keys = std::collections::BTreeSet::new();
     for (i, v) in annotations.iter().enumerate() {
         let path = at.index(i);
         let key = v.text("key");
         let at = path.child("key");
-        let qualified = if policy.is_empty() { key.to_owned() } else { format!("{policy}/{key}") };
+        let qualified = if policy.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{policy}/{key}")
+        };
         let faults = is_qualified_name(&qualified);
-        errors.extend(faults.into_iter().map(|f| Error::invalid(&at, qualified.as_str(), f)));
+        errors.extend(
+            faults
+                .into_iter()
+                .map(|f| Error::invalid(&at, qualified.as_str(), f)),
+        );
         let expression = v.text("valueExpression");
         let value = path.child("valueExpression");
         if expression.trim().is_empty() {
@@ -396,31 +445,60 @@ fn validation(compiler: &Compiler, v: &Value, path: &Path, errors: &mut ErrorLis
     let message_expression = v.text("messageExpression");
     let at = path.child("messageExpression");
     if !message_expression.is_empty() && message_expression.trim().is_empty() {
-        errors.push(Error::invalid(&at, message_expression, "must be non-empty if specified"));
+        errors.push(Error::invalid(
+            &at,
+            message_expression,
+            "must be non-empty if specified",
+        ));
     } else if !message_expression.is_empty() {
-        compiled(errors, &at, message_expression, compiler.message(message_expression));
+        compiled(
+            errors,
+            &at,
+            message_expression,
+            compiler.message(message_expression),
+        );
     }
     let message = v.text("message");
     let at = path.child("message");
     if !message.is_empty() && message.trim().is_empty() {
-        errors.push(Error::invalid(&at, message, "message must be non-empty if specified"));
+        errors.push(Error::invalid(
+            &at,
+            message,
+            "message must be non-empty if specified",
+        ));
     } else if message.trim().contains('\n') {
-        errors.push(Error::invalid(&at, message, "message must not contain line breaks"));
+        errors.push(Error::invalid(
+            &at,
+            message,
+            "message must not contain line breaks",
+        ));
     } else if expression.trim().contains('\n') && message.trim().is_empty() {
         let text = "message must be specified if expression contains line breaks";
         errors.push(Error::required(&at, text));
     }
     let reason = v.text("reason");
-    let supported = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+    let supported = [
+        "Forbidden",
+        "Invalid",
+        "RequestEntityTooLarge",
+        "Unauthorized",
+    ];
     if !reason.is_empty() && !supported.contains(&reason) {
-        errors.push(Error::not_supported(&path.child("reason"), reason, &supported));
+        errors.push(Error::not_supported(
+            &path.child("reason"),
+            reason,
+            &supported,
+        ));
     }
 }
 
 /// upstream: validation.go#validateMutation
 fn mutations(compiler: &Compiler, list: &[Value], path: &Path, errors: &mut ErrorList) {
     if list.is_empty() {
-        errors.push(Error::required(path, "mutations must contain at least one item"));
+        errors.push(Error::required(
+            path,
+            "mutations must contain at least one item",
+        ));
     }
     for (i, mutation) in list.iter().enumerate() {
         let path = path.index(i);
@@ -480,7 +558,10 @@ fn param_ref(reference: &Value, path: &Path, errors: &mut ErrorList) {
         }
     }
     if name.is_empty() && selector.is_none() {
-        errors.push(Error::required(path, "one of name or selector must be specified"));
+        errors.push(Error::required(
+            path,
+            "one of name or selector must be specified",
+        ));
     }
     checks::one_of(
         errors,
@@ -508,6 +589,9 @@ fn actions(list: &[Value], path: &Path, errors: &mut ErrorList) {
         errors.push(Error::invalid(path, Value::Array(list.to_vec()), text));
     }
     if list.is_empty() {
-        errors.push(Error::required(path, "at least one validation action is required"));
+        errors.push(Error::required(
+            path,
+            "at least one validation action is required",
+        ));
     }
 }

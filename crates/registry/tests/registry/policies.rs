@@ -493,7 +493,13 @@ async fn expressions_are_checked_by_the_types_that_rules_name() {
     }});
     let refused = create(&r, &path, None, body.clone()).await.unwrap_err();
     // What no type of any object can be is refused at once.
-    assert!(refused.message.contains("spec.validations[1].messageExpression"), "{}", refused.message);
+    assert!(
+        refused
+            .message
+            .contains("spec.validations[1].messageExpression"),
+        "{}",
+        refused.message
+    );
     let mut body = body;
     body["spec"]["validations"][1]["messageExpression"] = "string(object.nope)".into();
     let policy = create(&r, &path, None, body).await.unwrap();
@@ -501,7 +507,11 @@ async fn expressions_are_checked_by_the_types_that_rules_name() {
     let fields: Vec<&str> = warnings.iter().map(|w| w.field.as_str()).collect();
     assert_eq!(
         fields,
-        ["spec.validations[0].expression", "spec.validations[1].messageExpression", "spec.validations[3].expression"]
+        [
+            "spec.validations[0].expression",
+            "spec.validations[1].messageExpression",
+            "spec.validations[3].expression"
+        ]
     );
     assert_eq!(
         warnings[0].warning,
