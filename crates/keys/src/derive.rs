@@ -9,10 +9,6 @@ use crate::{Guarded, KeyError, Scope};
 pub enum Purpose {
     /// The sealed log.
     Log,
-    /// Backups, which leave the machine.
-    Backup,
-    /// The audit chain.
-    Audit,
     /// Wraps the roots of older epochs.
     Wrap,
     /// Authenticates the public part of the ring.
@@ -21,13 +17,11 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 5] = [Self::Log, Self::Backup, Self::Audit, Self::Wrap, Self::Ring];
+    pub const ALL: [Self; 3] = [Self::Log, Self::Wrap, Self::Ring];
 
     fn label(self) -> &'static [u8] {
         match self {
             Self::Log => b"log",
-            Self::Backup => b"backup",
-            Self::Audit => b"audit",
             Self::Wrap => b"wrap",
             Self::Ring => b"ring",
         }

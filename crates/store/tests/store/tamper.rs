@@ -638,3 +638,29 @@ async fn a_store_knows_the_points_that_it_has_passed() {
     let (_, others) = five().await;
     assert!(!store.has_passed(&Anchor::from(others[2])));
 }
+
+/// No key is used for two sealings: not in one history, and not when a rolled-back copy writes the same sequence again.
+#[tokio::test]
+async fn no_two_sealings_share_a_salt() {
+    let mut salts = std::collections::HashSet::new();
+    let mut sealings = 0;
+    let (content, _) = five().await;
+    for _ in 0..3 {
+        let log = MemoryLog::of(content.clone());
+        let store = open(&log).await;
+        for _ in 0..50 {
+            put(&store, "/same", "value").await;
+        }
+        store.compact(Revision(20)).await.unwrap();
+        store.write_snapshot().await.unwrap();
+        let content = log.content();
+        let batches = content.batches.range(6..).map(|(_, sealed)| sealed);
+        let chunks = content.chunks.values();
+        let manifest = content.manifest.iter().map(|(_, sealed)| sealed);
+        for sealed in batches.chain(chunks).chain(manifest) {
+            assert!(salts.insert(sealed.slice(24..56)));
+            sealings += 1;
+        }
+    }
+    assert!(sealings > 90, "{sealings}");
+}
