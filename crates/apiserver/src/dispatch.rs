@@ -6,7 +6,7 @@ use registry::{Served, Target, Verb};
 
 use crate::chain::ApiRequest;
 use crate::respond::{self, Reply};
-use crate::{aggregation, health, openapi, resource, server_info};
+use crate::{aggregation, custom, health, openapi, resource, server_info};
 
 /// Answers a request.
 pub(crate) async fn dispatch(request: ApiRequest) -> Reply {
@@ -142,6 +142,13 @@ async fn resource_request(request: ApiRequest) -> Reply {
         && served == Served::Registry
     {
         return respond::status(&Status::method_not_allowed());
+    }
+    let mut request = request;
+    if target.resource.custom.is_some()
+        && target.subresource != "scale"
+        && let Err(status) = custom::prepare(&mut request, verb)
+    {
+        return respond::status(&status);
     }
     match resource::serve(request, target, verb, served).await {
         Ok(reply) => reply,

@@ -17,6 +17,7 @@ mod body;
 mod chain;
 mod connect;
 mod connection;
+mod custom;
 mod discovery;
 mod dispatch;
 mod encoding;

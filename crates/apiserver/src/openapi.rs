@@ -4,22 +4,31 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LOCATION, VARY,
+};
 use machinery::Status;
-use registry::{Registry, Resource};
+use registry::{Custom, Registry, Resource, Resources};
 use schema::openapi::{Served, ServedSubresource, fingerprint, v2, v2_protobuf, v3, v3_index};
 
 use crate::chain::{ApiRequest, Handler};
 use crate::negotiation::clauses;
 use crate::respond::{self, Reply};
 
-/// The documents of what is served.
+/// The documents of what is served, made anew when that changes.
 pub(crate) struct OpenApi {
-    resources: Arc<Vec<Served>>,
+    made: ArcSwap<Documents>,
+}
+
+/// The documents of what is served at one time.
+struct Documents {
+    fingerprint: u64,
+    resources: Vec<Served>,
     /// By path below `/openapi/v3/`.
-    versions: BTreeMap<String, Version>,
+    versions: BTreeMap<String, Arc<Version>>,
     index: OnceLock<Document>,
     v2: OnceLock<Document>,
     v2_protobuf: OnceLock<Document>,
@@ -36,6 +45,8 @@ const PROTOBUF_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+p
 struct Version {
     group: String,
     version: String,
+    /// The compiled schemas of its custom resources: the document holds as long as these do.
+    shapes: Vec<u64>,
     hash: OnceLock<String>,
     document: OnceLock<Document>,
 }
@@ -57,28 +68,58 @@ impl Document {
 
 impl OpenApi {
     pub(crate) fn new(registry: &Registry) -> Self {
-        let table = registry.table();
-        let resources = Arc::new(table.iter().map(served).collect());
+        Self {
+            made: ArcSwap::from_pointee(Documents::new(&registry.resources(), None)),
+        }
+    }
+
+    /// The documents of what is served now.
+    fn current(&self, registry: &Registry) -> Arc<Documents> {
+        let resources = registry.resources();
+        let made = self.made.load_full();
+        if made.fingerprint == resources.fingerprint() {
+            return made;
+        }
+        let made = Arc::new(Documents::new(&resources, Some(&made)));
+        self.made.store(Arc::clone(&made));
+        made
+    }
+}
+
+impl Documents {
+    /// What `before` has of a version goes on to hold when nothing of it has changed.
+    fn new(all: &Resources, before: Option<&Self>) -> Self {
+        let resources = all.told().map(served).collect();
         let mut versions = BTreeMap::new();
-        for (group, of) in table.groups() {
+        for (group, of) in all.groups() {
             for version in of {
+                let shapes: Vec<u64> = all
+                    .told()
+                    .filter(|r| r.group == *group && r.version == *version)
+                    .filter_map(|r| r.custom.as_ref().map(Custom::shape_id))
+                    .collect();
                 let path = if group.is_empty() {
                     format!("api/{version}")
                 } else {
                     format!("apis/{group}/{version}")
                 };
-                versions.insert(
-                    path,
-                    Version {
+                let kept = before
+                    .and_then(|b| b.versions.get(&path))
+                    .filter(|kept| kept.shapes == shapes);
+                let kept = kept.cloned().unwrap_or_else(|| {
+                    Arc::new(Version {
                         group: group.clone(),
-                        version,
+                        version: version.clone(),
+                        shapes,
                         hash: OnceLock::new(),
                         document: OnceLock::new(),
-                    },
-                );
+                    })
+                });
+                versions.insert(path, kept);
             }
         }
         Self {
+            fingerprint: all.fingerprint(),
             resources,
             versions,
             index: OnceLock::new(),
@@ -154,6 +195,7 @@ fn served(row: &Arc<Resource>) -> Served {
             }
         })
         .collect();
+    let (schema, schema_v2) = row.custom.as_ref().map(Custom::openapi).unzip();
     Served {
         group: row.group.clone(),
         version: row.version.clone(),
@@ -162,7 +204,8 @@ fn served(row: &Arc<Resource>) -> Served {
         namespaced: row.namespaced,
         verbs: row.verbs.iter().map(|v| v.as_str().to_owned()).collect(),
         subresources,
-        schema: None,
+        schema,
+        schema_v2,
     }
 }
 
@@ -192,7 +235,7 @@ pub(crate) async fn serve(handler: &Arc<Handler>, path: &str, request: &ApiReque
     // Making a document takes milliseconds: not on the threads that serve connections.
     let shared = handler.clone();
     let made = tokio::task::spawn_blocking(move || {
-        let openapi = &shared.openapi;
+        let openapi = shared.openapi.current(&shared.registry);
         match below.as_deref() {
             None if protobuf => Some(openapi.v2_protobuf()),
             None => Some(openapi.v2()),

@@ -13,6 +13,8 @@ mod auditing;
 mod backend;
 #[path = "server/clients.rs"]
 mod clients;
+#[path = "server/custom.rs"]
+mod custom;
 #[path = "server/flow.rs"]
 mod flow;
 #[path = "server/harness.rs"]

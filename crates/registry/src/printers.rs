@@ -116,16 +116,27 @@ fn printer(group: &str, kind: &str) -> &'static Printer {
 
 /// Whether a resource has no columns of its own; upstream then writes `rows` of an empty table as null.
 pub fn is_default(resource: &Resource) -> bool {
-    std::ptr::eq(printer(&resource.group, &resource.kind), &raw const DEFAULT)
+    resource.custom.is_none()
+        && std::ptr::eq(printer(&resource.group, &resource.kind), &raw const DEFAULT)
 }
 
-/// The columns of a resource.
+/// The columns of a built-in resource.
 pub fn columns(resource: &Resource) -> &'static [Column] {
     printer(&resource.group, &resource.kind).columns
 }
 
 /// The row of an object, in the version of the row of the table of resources.
 pub fn row(resource: &Resource, object: &Value, now: Timestamp) -> Row {
+    if let Some(custom) = &resource.custom {
+        let more = custom
+            .printers()
+            .iter()
+            .map(|p| p.cell(object, |at| text::since(at, now)));
+        return Row {
+            cells: std::iter::once(object.name().into()).chain(more).collect(),
+            conditions: Vec::new(),
+        };
+    }
     let pods = resource.group.is_empty() && resource.kind == "Pod";
     let conditions = if pods {
         pod::conditions(object)
@@ -151,9 +162,32 @@ pub fn row(resource: &Resource, object: &Value, now: Timestamp) -> Row {
 
 /// The TableColumnDefinitions of a resource.
 pub fn column_definitions(resource: &Resource) -> Value {
+    if let Some(custom) = &resource.custom {
+        return custom_definitions(custom);
+    }
     columns(resource)
         .iter()
         .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": descriptions::of(&resource.kind, c.name), "priority": c.priority}))
         .collect::<Vec<_>>()
         .into()
+}
+
+/// The name, then the columns of the definition.
+///
+/// upstream: apiextensions-apiserver/pkg/registry/customresource/tableconvertor/tableconvertor.go#New
+fn custom_definitions(custom: &crate::Custom) -> Value {
+    let name = json!({"name": NAME.name, "type": NAME.kind, "format": NAME.format, "description": descriptions::of("", NAME.name), "priority": 0});
+    let more = custom.printers().iter().map(|p| {
+        let column = p.column();
+        let description = if column.description.is_empty() {
+            format!(
+                "Custom resource definition column (in JSONPath format): {}",
+                column.json_path
+            )
+        } else {
+            column.description.clone()
+        };
+        json!({"name": column.name, "type": column.kind, "format": column.format, "description": description, "priority": column.priority})
+    });
+    std::iter::once(name).chain(more).collect::<Vec<_>>().into()
 }

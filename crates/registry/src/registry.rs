@@ -141,8 +141,7 @@ impl Registry {
         self.inner.custom.instances(&snapshot, definition)
     }
 
-    /// Has conversion webhooks asked by this client; without it, objects that only a webhook converts can't be shown in
-    /// another version than they are stored in. Only the first call counts.
+    /// Has conversion webhooks asked in this way rather than by [`Registry::backends`]. Only the first call counts.
     pub fn set_conversion_webhooks(&self, client: Arc<dyn ConversionWebhooks>) {
         let _ = self.inner.conversions.set(client);
     }

@@ -2,15 +2,26 @@
 //!
 //! upstream: apiextensions-apiserver/pkg/apiserver/conversion
 
+use std::time::Duration;
+
 use apiextensions::conversion::{Review, nop};
 use async_trait::async_trait;
 use machinery::{ObjectExt, Reason, Status};
 use serde_json::Value;
+use webhook::{ClientConfig, MAX_ANSWER};
 
 use super::{Custom, Defined, Shape};
 use crate::registry::Registry;
+use crate::value::to_bytes;
 
-/// Asks conversion webhooks.
+/// How long a webhook may take.
+///
+/// upstream: apiserver/pkg/util/webhook/client.go
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How many times larger than the request an answer may be.
+const GROWTH: usize = 4;
+
+/// Asks conversion webhooks in place of the registry's own client.
 #[async_trait]
 pub trait ConversionWebhooks: Send + Sync + 'static {
     /// Posts a ConversionReview to the server of a `spec.conversion.webhook.clientConfig`; its answer's body, or why there
@@ -116,18 +127,29 @@ impl Custom {
         let uid = machinery::Uid::random();
         let review = Review::new(&webhook.conversion_review_versions, desired, uid.as_str())
             .map_err(failed)?;
-        let Some(client) = registry.inner.conversions.get() else {
-            return Err(failed(format!(
-                "conversion webhook for {gvk} failed: this server calls no webhooks"
-            )));
-        };
         let name = format!("conversion_webhook_for_{}", definition.metadata.name);
-        let body = client
-            .call(&name, config, &review.request(objects))
-            .await
+        let request = review.request(objects);
+        let answered = match registry.inner.conversions.get() {
+            Some(client) => client.call(&name, config, &request).await,
+            None => post(registry, config, &request).await,
+        };
+        let body = answered
             .map_err(|why| failed(format!("conversion webhook for {gvk} failed: {why}")))?;
         review.answer(&gvk, objects, &body).map_err(failed)
     }
+}
+
+/// Posts a review with the registry's own client.
+async fn post(registry: &Registry, config: &Value, review: &Value) -> Result<Value, String> {
+    let client = ClientConfig::parse(config).map_err(|e| e.to_string())?;
+    let body = to_bytes(review);
+    let limit = body.len().saturating_mul(GROWTH).max(MAX_ANSWER);
+    let answer = registry
+        .backends()
+        .post(registry, &client, body, TIMEOUT, limit)
+        .await
+        .map_err(|e| e.to_string())?;
+    serde_json::from_slice(&answer.body).map_err(|e| e.to_string())
 }
 
 fn strategy(defined: &Defined) -> &str {

@@ -15,7 +15,7 @@ pub(super) enum Version {
 }
 
 impl Version {
-    fn reference(self, name: &str) -> Value {
+    pub(super) fn reference(self, name: &str) -> Value {
         json!({ "$ref": self.path(name) })
     }
 
@@ -29,7 +29,7 @@ impl Version {
 
 /// Schemas by name, with all that they refer to.
 pub(super) struct Definitions {
-    version: Version,
+    pub(super) version: Version,
     /// Of types that have many kinds only this group and version's (and core's `v1`) are told.
     group_version: Option<(String, String)>,
     pub(super) schemas: BTreeMap<String, Value>,

@@ -24,6 +24,8 @@ pub struct Served {
     pub subresources: Vec<ServedSubresource>,
     /// The schema of a custom resource; built-in kinds leave it empty.
     pub schema: Option<Value>,
+    /// The same for OpenAPI v2, which can say less.
+    pub schema_v2: Option<Value>,
 }
 
 /// A subresource of a resource that is served.

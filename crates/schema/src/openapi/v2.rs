@@ -6,7 +6,7 @@ use super::definitions::{Definitions, Version};
 use super::served::Served;
 use super::{gnostic, operations, v3};
 
-/// The one document of all that is served, as JSON. Custom resources are left to v3.
+/// The one document of all that is served, as JSON.
 pub fn v2(resources: &[Served]) -> Vec<u8> {
     serde_json::to_vec(&document(resources)).unwrap_or_default()
 }
@@ -19,7 +19,7 @@ pub fn v2_protobuf(resources: &[Served]) -> Vec<u8> {
 fn document(resources: &[Served]) -> Value {
     let mut definitions = Definitions::new(Version::V2, None);
     let mut paths = Map::new();
-    for served in resources.iter().filter(|r| r.schema.is_none()) {
+    for served in resources {
         v3::add(&mut definitions, served);
         operations::paths(Version::V2, served, &mut paths);
     }

@@ -64,23 +64,30 @@ fn custom(definitions: &mut Definitions, served: &Served) {
     let kinds =
         |kind: &str| json!([{"group": served.group, "version": served.version, "kind": kind}]);
     let name = served.definition(false);
-    let mut schema = served
-        .schema
-        .clone()
-        .unwrap_or_else(|| json!({"type": "object"}));
+    let version = definitions.version;
+    let own = match version {
+        Version::V2 => &served.schema_v2,
+        Version::V3 => &served.schema,
+    };
+    let mut schema = own.clone().unwrap_or_else(|| json!({"type": "object"}));
     schema["x-kubernetes-group-version-kind"] = kinds(&served.kind);
     definitions.schemas.insert(name.clone(), schema);
     definitions.add_named("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
     definitions.add_named("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta");
-    let meta = Version::V3.path("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta");
+    let meta = version.reference("io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta");
+    let meta = match version {
+        Version::V2 => meta,
+        Version::V3 => json!({ "allOf": [meta] }),
+    };
     let list = json!({
+        "description": format!("{0}List is a list of {0}", served.kind),
         "type": "object",
         "required": ["items"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "items": {"type": "array", "items": {"$ref": Version::V3.path(&name)}},
-            "metadata": {"allOf": [{"$ref": meta}]},
+            "items": {"type": "array", "items": version.reference(&name)},
+            "metadata": meta,
         },
         "x-kubernetes-group-version-kind": kinds(&format!("{}List", served.kind)),
     });
