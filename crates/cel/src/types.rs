@@ -64,6 +64,11 @@ impl Type {
         Type::Optional(Arc::new(of))
     }
 
+    /// `kubernetes.Quantity`
+    pub fn quantity() -> Self {
+        Type::Opaque(crate::opaque::QUANTITY)
+    }
+
     pub(crate) fn is_dyn_or_error(&self) -> bool {
         matches!(self, Type::Dyn | Type::Error)
     }

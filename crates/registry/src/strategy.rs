@@ -9,14 +9,15 @@
 //!
 //! upstream: staging/src/k8s.io/apiserver/pkg/registry/rest/{create,update,delete}.go
 
-mod api_service;
 mod admission_policy;
+mod api_service;
 mod batch;
 mod checks;
 mod cluster;
 mod config;
 mod defaults;
 mod definition;
+mod device;
 mod endpoints;
 mod extension;
 mod namespace;
@@ -345,6 +346,16 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("flowcontrol.apiserver.k8s.io", "FlowSchema") => Arc::new(extension::FlowSchema),
         ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => {
             Arc::new(extension::PriorityLevel)
+        }
+        ("resource.k8s.io", kind @ ("DeviceClass" | "ResourceClaim" | "ResourceClaimTemplate")) => {
+            Arc::new(device::Devices {
+                status: has_status,
+                at: match kind {
+                    "DeviceClass" => device::At::Class,
+                    "ResourceClaim" => device::At::Claim,
+                    _ => device::At::Template,
+                },
+            })
         }
         _ => Arc::new(Plain {
             status: has_status,

@@ -519,3 +519,43 @@ async fn expressions_are_checked_by_the_types_that_rules_name() {
          apps/v1, Kind=ReplicaSet: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n"
     );
 }
+
+#[tokio::test]
+async fn selectors_of_devices_are_expressions() {
+    let r = registry().await;
+    let class = |expression: &str| json!({"metadata": {"name": "gpu"}, "spec": {"selectors": [{"cel": {"expression": expression}}]}});
+    let path = "resource.k8s.io/v1/deviceclasses";
+    for (expression, said) in [
+        (
+            "device.nope == 'a'",
+            "spec.selectors[0].cel.expression: Invalid value: \"device.nope == 'a'\": compilation failed: ERROR: <input>:1:7: undefined field 'nope'",
+        ),
+        (
+            "device.driver",
+            "must evaluate to bool or the unknown type, not string",
+        ),
+    ] {
+        let refused = create(&r, path, None, class(expression)).await.unwrap_err();
+        assert!(refused.message.contains(said), "{}", refused.message);
+    }
+    let fine = "device.driver == 'gpu.example.com' && device.attributes['gpu.example.com'].model == 'a' && \
+                device.capacity['gpu.example.com'].memory.compareTo(quantity('10Gi')) >= 0";
+    create(&r, path, None, class(fine)).await.unwrap();
+    let claim = json!({"metadata": {"name": "c"}, "spec": {"devices": {"requests": [{"name": "r", "exactly": {
+        "deviceClassName": "gpu", "selectors": [{"cel": {"expression": "1"}}]}}]}}});
+    let refused = create(
+        &r,
+        "resource.k8s.io/v1/resourceclaims",
+        Some("default"),
+        claim,
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("spec.devices.requests[0].exactly.selectors[0].cel.expression"),
+        "{}",
+        refused.message
+    );
+}
