@@ -110,10 +110,13 @@ class System:
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
-            out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            out = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
         finally:
             ended.set()
             watcher.join()
+        if not out:
+            sys.exit("error: the load generator did not measure anything")
+        # Requests that failed are counted in what it measured.
         return json.loads(out), highest
 
 
@@ -134,7 +137,7 @@ def main():
     parser.add_argument("--output", default="bench/results.json")
     options = parser.parse_args()
     quick = options.quick
-    pods, watchers = (500, 200) if quick else (10_000, 10_000)
+    pods, watchers = (500, 50) if quick else (10_000, 10_000)
     duration = ["--duration", "2" if quick else "10", "--warm-up", "0" if quick else "1"]
     results = {"machine": machine(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "quick": quick}
     with System(os.path.abspath(options.daas)) as system:
@@ -148,7 +151,7 @@ def main():
         results["version"] = outcome["version"]
         results["measurements"] = outcome["measurements"]
         outcome, _ = system.load(
-            "--operations", "watch", "--watchers", str(watchers), "--changes", "20", "--objects", "1", *duration
+            "--operations", "watch", "--watchers", str(watchers), "--changes", "20", "--objects", "1", "--duration", "300"
         )
         results["measurements"] += outcome["measurements"]
         system.restart()

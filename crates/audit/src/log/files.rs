@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -39,7 +39,7 @@ fn open(path: &Path) -> io::Result<File> {
 impl Files {
     pub(super) fn open(options: &LogOptions, expected: Option<ChainHead>) -> io::Result<Opened> {
         if let Some(dir) = options.path.parent().filter(|d| !d.as_os_str().is_empty()) {
-            fs::create_dir_all(dir)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
         let mut file = open(&options.path)?;
         let mut length = file.metadata()?.len();
