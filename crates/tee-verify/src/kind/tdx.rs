@@ -12,6 +12,12 @@ const SEPT_VE_DISABLE: u8 = 1 << 4;
 /// `ATTRIBUTES.MIGRATABLE`, in the same byte.
 const MIGRATABLE: u8 = 1 << 5;
 
+/// `ATTRIBUTES.SERVTD_EXT`, in the third byte: service domains that the report then has a digest of.
+const SERVTD_EXT: u8 = 1 << 1;
+/// Bits of the attributes that mean nothing yet (Intel TDX module ABI, 348551): whatever they will mean, nobody has looked
+/// at it.
+const RESERVED: u64 = 0x3fff_ffff_0780_ff8e;
+
 /// Checks the quote and reads the claims.
 pub(crate) fn claims(
     body: &[u8],
@@ -33,9 +39,16 @@ pub(crate) fn claims(
 
 fn check_attributes(report: &[u8]) -> Result<(), VerifyError> {
     let refuse = |what| Err(VerifyError::Attributes { what });
-    let Some(&[_, _, _, secure, ..]) = field(report, 120, 8) else {
+    let attributes = field(report, 120, 8).and_then(<[u8]>::first_chunk::<8>);
+    let Some(attributes @ [_, _, service, secure, ..]) = attributes else {
         return Err(VerifyError::Malformed(Kind::Tdx));
     };
+    if u64::from_le_bytes(*attributes) & RESERVED != 0 {
+        return refuse("attributes that are not known");
+    }
+    if service & SERVTD_EXT != 0 {
+        return refuse("a service domain");
+    }
     if secure & MIGRATABLE != 0 {
         return refuse("migration enabled");
     }

@@ -315,7 +315,8 @@ impl Body {
         match self {
             Self::Enclave(_) => 1,
             Self::Domain(bytes) if bytes.len() == 584 => 2,
-            Self::Domain(_) => 3,
+            Self::Domain(bytes) if bytes.len() == 648 => 3,
+            Self::Domain(_) => 4,
         }
     }
 
@@ -352,7 +353,7 @@ fn quotes_of_every_version_hold() {
         assert_eq!(details.tcb.status, TcbStatus::UpToDate);
     }
     let tdx = tdx();
-    for (version, length) in [(4, 584), (5, 584), (5, 648)] {
+    for (version, length) in [(4, 584), (5, 584), (5, 648), (5, 885)] {
         tdx.check(version, &Body::domain(length)).unwrap();
     }
 }
@@ -426,7 +427,17 @@ fn debug_and_attributes() {
         let debug = Body::domain(584).with(120, 1 << bit);
         assert_eq!(tdx.check(4, &debug), Err(VerifyError::Debug));
     }
-    for (offset, value) in [(123, 0), (123, 0x30)] {
+    // Exceptions enabled, migration, service domains, and bits without a meaning.
+    for (offset, value) in [
+        (123, 0),
+        (123, 0x30),
+        (122, 2),
+        (121, 1),
+        (122, 0x80),
+        (123, 0x14),
+        (124, 1),
+        (127, 0x20),
+    ] {
         assert!(matches!(
             tdx.check(4, &Body::domain(584).with(offset, value)),
             Err(VerifyError::Attributes { .. })

@@ -6,6 +6,8 @@ const HEADER: usize = 48;
 pub(super) const ENCLAVE_REPORT: usize = 384;
 const TD_REPORT_10: usize = 584;
 const TD_REPORT_15: usize = 648;
+/// With more on service domains and on where the domain was launched; what was there before is as before.
+const TD_REPORT_15_EXTENDED: usize = 885;
 const VENDOR: [u8; 16] = [
     0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9, 0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07,
 ];
@@ -28,7 +30,7 @@ pub(super) enum QuoteError {
 pub(crate) enum Body<'a> {
     /// An enclave report.
     Enclave(&'a [u8]),
-    /// A TD report, 1.0 or 1.5.
+    /// A TD report, 1.0, 1.5 or 1.5 extended.
     Domain(&'a [u8]),
 }
 
@@ -109,7 +111,8 @@ pub(super) fn parse(kind: Kind, quote: &[u8]) -> Result<Quote<'_>, QuoteError> {
             (Kind::Sgx, 1) => ENCLAVE_REPORT,
             (Kind::Tdx, 2) => TD_REPORT_10,
             (Kind::Tdx, 3) => TD_REPORT_15,
-            (Kind::Tdx, 4..) => return Err(QuoteError::Unsupported("a report of this type")),
+            (Kind::Tdx, 4) => TD_REPORT_15_EXTENDED,
+            (Kind::Tdx, 5..) => return Err(QuoteError::Unsupported("a report of this type")),
             _ => return Err(QuoteError::Malformed),
         };
         if usize::try_from(size) != Ok(length) {
