@@ -1,29 +1,83 @@
-//! The parsed objects of one resource, with indices.
+//! The objects of one resource, with indices.
+//!
+//! A parsed object takes ten times the space of its bytes (a pod 16 KiB), and the bytes are in memory anyway: they are
+//! the store's. So the cache keeps every object's bytes but only the objects that were used last in parsed form, and
+//! parses the others again when they are asked for.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 
 use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use parking_lot::RwLock;
+use machinery::Status;
+use parking_lot::{Mutex, RwLock};
+use registry::Object;
+use serde::de::DeserializeOwned;
 
 use crate::Key;
 
 /// Values of an object under which an index finds it.
 pub(crate) type IndexBy<T> = Box<dyn Fn(&T) -> Vec<String> + Send + Sync>;
 
+/// Parsed objects that are kept, of each resource.
+const PARSED: usize = 1024;
+
 /// The objects of one resource as they are now. Reads are short and never wait for the store.
 pub struct Cache<T> {
     state: RwLock<State<T>>,
+    recent: Recent<T>,
     indices: Vec<(&'static str, IndexBy<T>)>,
 }
 
+type Slots<T> = BTreeMap<Key, Arc<Slot<T>>>;
+
 struct State<T> {
-    objects: BTreeMap<Key, Arc<T>>,
-    by_index: Vec<HashMap<String, BTreeMap<Key, Arc<T>>>>,
+    objects: Slots<T>,
+    by_index: Vec<HashMap<String, Slots<T>>>,
 }
 
-impl<T: Metadata<Ty = ObjectMeta>> Cache<T> {
+/// An object: its bytes, and as parsed for as long as somebody has that.
+struct Slot<T> {
+    source: Object,
+    parsed: Mutex<Weak<T>>,
+    /// What each index has it under.
+    values: Box<[Vec<String>]>,
+}
+
+/// Holds on to what was parsed last.
+struct Recent<T>(Mutex<VecDeque<Arc<T>>>);
+
+impl<T> Recent<T> {
+    fn keep(&self, object: &Arc<T>) {
+        let mut kept = self.0.lock();
+        let oldest = if kept.len() < PARSED {
+            None
+        } else {
+            kept.pop_front()
+        };
+        kept.push_back(Arc::clone(object));
+        // Dropping a large object takes its time.
+        drop(kept);
+        drop(oldest);
+    }
+}
+
+impl<T: DeserializeOwned> Slot<T> {
+    /// The object; parsed before, so it can be again.
+    fn object(&self, recent: &Recent<T>) -> Option<Arc<T>> {
+        let mut parsed = self.parsed.lock();
+        if let Some(object) = parsed.upgrade() {
+            return Some(object);
+        }
+        let object = Arc::new(self.source.typed().ok()?);
+        *parsed = Arc::downgrade(&object);
+        drop(parsed);
+        recent.keep(&object);
+        Some(object)
+    }
+}
+
+impl<T: Metadata<Ty = ObjectMeta> + DeserializeOwned> Cache<T> {
     pub(crate) fn new(indices: Vec<(&'static str, IndexBy<T>)>) -> Self {
         let by_index = indices.iter().map(|_| HashMap::new()).collect();
         Self {
@@ -31,6 +85,7 @@ impl<T: Metadata<Ty = ObjectMeta>> Cache<T> {
                 objects: BTreeMap::new(),
                 by_index,
             }),
+            recent: Recent(Mutex::new(VecDeque::new())),
             indices,
         }
     }
@@ -39,25 +94,36 @@ impl<T: Metadata<Ty = ObjectMeta>> Cache<T> {
         self.indices
     }
 
+    fn parsed(&self, slots: Vec<Arc<Slot<T>>>) -> Vec<Arc<T>> {
+        slots
+            .iter()
+            .filter_map(|slot| slot.object(&self.recent))
+            .collect()
+    }
+
     /// An object.
     pub fn get(&self, key: &Key) -> Option<Arc<T>> {
-        self.state.read().objects.get(key).cloned()
+        let slot = Arc::clone(self.state.read().objects.get(key)?);
+        slot.object(&self.recent)
     }
 
     /// Every object, by key.
     pub fn list(&self) -> Vec<Arc<T>> {
-        self.state.read().objects.values().cloned().collect()
+        let slots = self.state.read().objects.values().cloned().collect();
+        self.parsed(slots)
     }
 
     /// The objects of a namespace, by key.
     pub fn list_namespace(&self, namespace: &str) -> Vec<Arc<T>> {
-        self.state
+        let slots = self
+            .state
             .read()
             .objects
             .range(Key::new(namespace, "")..)
             .take_while(|(key, _)| key.namespace() == Some(namespace))
-            .map(|(_, object)| Arc::clone(object))
-            .collect()
+            .map(|(_, slot)| Arc::clone(slot))
+            .collect();
+        self.parsed(slots)
     }
 
     /// The objects that index `index` has under `value`, by key. Empty for an index that was not
@@ -66,9 +132,12 @@ impl<T: Metadata<Ty = ObjectMeta>> Cache<T> {
         let Some(position) = self.indices.iter().position(|(name, _)| *name == index) else {
             return Vec::new();
         };
-        let state = self.state.read();
-        let objects = state.by_index.get(position).and_then(|i| i.get(value));
-        objects.map_or_else(Vec::new, |o| o.values().cloned().collect())
+        let slots = {
+            let state = self.state.read();
+            let slots = state.by_index.get(position).and_then(|i| i.get(value));
+            slots.map_or_else(Vec::new, |s| s.values().cloned().collect())
+        };
+        self.parsed(slots)
     }
 
     /// How many objects there are.
@@ -85,47 +154,125 @@ impl<T: Metadata<Ty = ObjectMeta>> Cache<T> {
         self.state.read().objects.keys().cloned().collect()
     }
 
-    /// Puts an object in; returns the one that it replaces.
-    pub(crate) fn put(&self, object: &Arc<T>) -> Option<Arc<T>> {
+    /// Puts an object in; returns it parsed, and the one that it replaces.
+    ///
+    /// # Errors
+    /// When it is not of this type; nothing changes then.
+    pub(crate) fn put(&self, source: Object) -> Result<(Arc<T>, Option<Arc<T>>), Status> {
+        let object: Arc<T> = Arc::new(source.typed()?);
         let key = Key::of(object.metadata());
+        let values = self
+            .indices
+            .iter()
+            .map(|(_, values)| values(&object))
+            .collect();
+        let slot = Arc::new(Slot {
+            source,
+            parsed: Mutex::new(Arc::downgrade(&object)),
+            values,
+        });
+        self.recent.keep(&object);
         let mut state = self.state.write();
-        let old = state.objects.insert(key.clone(), Arc::clone(object));
-        for (position, (_, values)) in self.indices.iter().enumerate() {
-            let Some(index) = state.by_index.get_mut(position) else {
-                continue;
-            };
+        let old = state.objects.insert(key.clone(), Arc::clone(&slot));
+        for (position, index) in state.by_index.iter_mut().enumerate() {
             if let Some(old) = &old {
-                unindex(index, &key, values(old));
+                unindex(index, &key, old.values.get(position));
             }
-            for value in values(object) {
-                index
-                    .entry(value)
-                    .or_default()
-                    .insert(key.clone(), Arc::clone(object));
+            for value in slot.values.get(position).into_iter().flatten() {
+                let slots = match index.get_mut(value) {
+                    Some(slots) => slots,
+                    None => index.entry(value.clone()).or_default(),
+                };
+                slots.insert(key.clone(), Arc::clone(&slot));
             }
         }
-        old
+        drop(state);
+        Ok((object, old.and_then(|old| old.object(&self.recent))))
     }
 
     pub(crate) fn remove(&self, key: &Key) -> Option<Arc<T>> {
-        let mut state = self.state.write();
-        let old = state.objects.remove(key)?;
-        for (position, (_, values)) in self.indices.iter().enumerate() {
-            if let Some(index) = state.by_index.get_mut(position) {
-                unindex(index, key, values(&old));
+        let old = {
+            let mut state = self.state.write();
+            let old = state.objects.remove(key)?;
+            for (position, index) in state.by_index.iter_mut().enumerate() {
+                unindex(index, key, old.values.get(position));
             }
-        }
-        Some(old)
+            old
+        };
+        old.object(&self.recent)
     }
 }
 
-fn unindex<T>(index: &mut HashMap<String, BTreeMap<Key, Arc<T>>>, key: &Key, values: Vec<String>) {
-    for value in values {
-        if let Some(objects) = index.get_mut(&value) {
+fn unindex<T>(index: &mut HashMap<String, Slots<T>>, key: &Key, values: Option<&Vec<String>>) {
+    for value in values.into_iter().flatten() {
+        if let Some(objects) = index.get_mut(value) {
             objects.remove(key);
             if objects.is_empty() {
-                index.remove(&value);
+                index.remove(value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+
+    fn pod(name: &str, node: &str) -> Object {
+        let pod = serde_json::json!({
+            "apiVersion": "v1", "kind": "Pod", "spec": { "nodeName": node, "containers": [] },
+            "metadata": { "name": name, "namespace": "default", "managedFields": [{ "manager": "m" }] },
+        });
+        Object::from_json(pod.to_string().into())
+    }
+
+    fn cache() -> Cache<Pod> {
+        let node = |p: &Pod| {
+            let spec = p.spec.as_ref();
+            vec![spec.and_then(|s| s.node_name.clone()).unwrap_or_default()]
+        };
+        Cache::new(vec![("node", Box::new(node))])
+    }
+
+    #[test]
+    fn no_more_than_the_last_used_objects_stay_parsed_and_all_can_be_had() {
+        let cache = cache();
+        let total = PARSED + 10;
+        for number in 0..total {
+            cache.put(pod(&format!("{number:05}"), "n")).unwrap();
+        }
+        let parsed = |cache: &Cache<Pod>| {
+            let state = cache.state.read();
+            let slots = state.objects.values();
+            slots.filter(|s| s.parsed.lock().strong_count() > 0).count()
+        };
+        assert_eq!(parsed(&cache), PARSED);
+        assert_eq!(cache.list().len(), total);
+        assert_eq!(cache.by_index("node", "n").len(), total);
+        assert_eq!(parsed(&cache), PARSED);
+        let first = cache.get(&Key::new("default", "00000")).unwrap();
+        assert!(first.metadata.managed_fields.is_none());
+        let again = cache.get(&Key::new("default", "00000")).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn indices_follow_changes_and_deletions() {
+        let cache = cache();
+        assert!(cache.put(pod("a", "")).unwrap().1.is_none());
+        let (_, old) = cache.put(pod("a", "n")).unwrap();
+        assert_eq!(
+            old.unwrap().spec.as_ref().unwrap().node_name.as_deref(),
+            Some("")
+        );
+        assert!(cache.by_index("node", "").is_empty());
+        assert_eq!(cache.by_index("node", "n").len(), 1);
+        assert!(cache.put(Object::from_json("[]".into())).is_err());
+        assert!(cache.remove(&Key::new("default", "a")).is_some());
+        assert!(cache.by_index("node", "n").is_empty() && cache.is_empty());
+        assert!(cache.remove(&Key::new("default", "a")).is_none());
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use machinery::Status;
-use registry::api::{Api, TypedEvent, TypedWatch};
-use registry::{ListOptions, Registry, UserInfo};
+use registry::api::Api;
+use registry::{ListOptions, Object, Registry, UserInfo, WatchEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -140,19 +140,22 @@ where
             resource_version_match: Some(registry::ResourceVersionMatch::NotOlderThan),
             ..ListOptions::default()
         };
-        let mut changes: TypedWatch<T> = self.api.watch(None, &options).await?;
+        let mut changes = self.api.watch_objects(None, &options).await?;
         let mut initial: Option<HashSet<Key>> = Some(HashSet::new());
         while let Some(event) = changes.next().await {
             match event {
-                TypedEvent::Added(object) | TypedEvent::Modified(object) => {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    let key = self.put(object)?;
                     if let Some(seen) = &mut initial {
-                        seen.insert(Key::of(object.metadata()));
+                        seen.insert(key);
                     }
-                    self.put(object);
                 }
-                TypedEvent::Deleted(object) => self.delete(object),
-                TypedEvent::Bookmark(_, false) => {}
-                TypedEvent::Bookmark(_, true) => {
+                WatchEvent::Deleted(object) => self.delete(&object)?,
+                WatchEvent::Bookmark {
+                    initial_events_end: false,
+                    ..
+                } => {}
+                WatchEvent::Bookmark { .. } => {
                     // What went while nobody watched.
                     for key in self.cache.keys() {
                         if initial.as_ref().is_some_and(|seen| !seen.contains(&key))
@@ -164,18 +167,19 @@ where
                     initial = None;
                     self.synced.send_replace(true);
                 }
-                TypedEvent::Error(status) => return Err(status),
+                WatchEvent::Error(status) => return Err(status),
             }
         }
         Ok(())
     }
 
-    fn put(&self, object: T) {
-        let new = Arc::new(object);
-        let change = match self.cache.put(&new) {
+    fn put(&self, object: Object) -> Result<Key, Status> {
+        let (new, old) = self.cache.put(object)?;
+        let key = Key::of(new.metadata());
+        let change = match old {
             None => Change::Added(new),
             Some(old) if old.metadata().resource_version == new.metadata().resource_version => {
-                return;
+                return Ok(key);
             }
             Some(old) if old.metadata().uid != new.metadata().uid => {
                 // Made anew under the same name while nobody watched.
@@ -185,11 +189,14 @@ where
             Some(old) => Change::Updated { old, new },
         };
         self.tell(&change);
+        Ok(key)
     }
 
-    fn delete(&self, object: T) {
+    fn delete(&self, object: &Object) -> Result<(), Status> {
+        let object: Arc<T> = Arc::new(object.typed()?);
         self.cache.remove(&Key::of(object.metadata()));
-        self.tell(&Change::Deleted(Arc::new(object)));
+        self.tell(&Change::Deleted(object));
+        Ok(())
     }
 
     fn tell(&self, change: &Change<T>) {

@@ -16,6 +16,7 @@ use crate::options::{
 use crate::registry::Registry;
 use crate::resource::Resource;
 use crate::target::Target;
+use crate::trim::without_managed_fields;
 use crate::watch::{Watch, WatchEvent};
 
 /// A typed list: items and the list's resourceVersion.
@@ -74,6 +75,17 @@ fn tree<T: Serialize>(object: &T) -> Result<Value, Status> {
 
 fn parse<T: DeserializeOwned>(object: &Object) -> Result<T, Status> {
     serde_json::from_slice(object.json()).map_err(|e| undecodable(&e))
+}
+
+impl Object {
+    /// As an object of a type, without its managed fields, which are most of the work and of the space and which the
+    /// control plane's own parts never read. An update that lacks them leaves them as they are.
+    ///
+    /// # Errors
+    /// When it is not of that type.
+    pub fn typed<T: DeserializeOwned>(&self) -> Result<T, Status> {
+        serde_json::from_slice(&without_managed_fields(self.json())).map_err(|e| undecodable(&e))
+    }
 }
 
 fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, Status> {
@@ -161,19 +173,25 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         })
     }
 
-    /// Watches a namespace's objects, or all.
+    /// Watches a namespace's objects, or all, as they are stored; see [`Object::typed`].
+    pub async fn watch_objects(
+        &self,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<Watch, Status> {
+        let target = Target::collection(&self.resource, namespace);
+        self.registry.watch(&self.context(), &target, options).await
+    }
+
+    /// Watches a namespace's objects, or all. The objects come without managed fields, which an update that
+    /// lacks them leaves as they are.
     pub async fn watch(
         &self,
         namespace: Option<&str>,
         options: &ListOptions,
     ) -> Result<TypedWatch<T>, Status> {
-        let target = Target::collection(&self.resource, namespace);
-        let watch = self
-            .registry
-            .watch(&self.context(), &target, options)
-            .await?;
         Ok(TypedWatch {
-            watch,
+            watch: self.watch_objects(namespace, options).await?,
             of: PhantomData,
         })
     }
@@ -291,7 +309,7 @@ pub struct TypedWatch<T> {
 impl<T: DeserializeOwned> TypedWatch<T> {
     /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Option<TypedEvent<T>> {
-        let typed = |object: &Object, make: fn(T) -> TypedEvent<T>| match parse(object) {
+        let typed = |object: &Object, make: fn(T) -> TypedEvent<T>| match object.typed() {
             Ok(object) => make(object),
             Err(status) => TypedEvent::Error(status),
         };

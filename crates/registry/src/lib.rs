@@ -35,6 +35,7 @@ mod stored;
 pub mod strategy;
 mod table;
 mod target;
+mod trim;
 mod value;
 mod watch;
 

@@ -38,6 +38,11 @@ impl Object {
         Self { json, stored: None }
     }
 
+    /// Of compact JSON that came from elsewhere.
+    pub fn from_json(json: Bytes) -> Self {
+        Self::of_json(json)
+    }
+
     /// Of a tree.
     pub(crate) fn of_value(value: &Value) -> Self {
         Self::of_json(crate::value::to_bytes(value))
