@@ -7,6 +7,7 @@
 //! upstream: staging/src/k8s.io/apiserver/pkg/admission/plugin/policy
 
 mod access;
+mod authorize;
 mod compiled;
 pub(crate) mod expressions;
 mod matching;
@@ -32,6 +33,15 @@ use serde_json::Value;
 use super::Attributes;
 use crate::Status;
 use crate::registry::Registry;
+
+/// Whether policies are not about a request at all: the configuration of admission itself, and reviews, which keep nothing.
+///
+/// upstream: pkg/kubeapiserver/admission/exclusion/resources.go
+fn is_excluded(attributes: &Attributes<'_>) -> bool {
+    let group = attributes.resource.group.as_str();
+    super::rules::is_exempt(attributes)
+        || matches!(group, "authentication.k8s.io" | "authorization.k8s.io")
+}
 
 /// The namespace of a request as policies see it; `None` for what is in none, and for namespaces themselves.
 ///

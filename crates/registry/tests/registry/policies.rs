@@ -559,3 +559,59 @@ async fn selectors_of_devices_are_expressions() {
         refused.message
     );
 }
+
+#[tokio::test]
+async fn parameters_are_for_those_who_may_read_them() {
+    let r = registry().await;
+    let who = RequestContext::new(UserInfo {
+        name: "ann".into(),
+        ..UserInfo::default()
+    });
+    let policy = |name: &str| {
+        json!({"metadata": {"name": name}, "spec": {"matchConstraints": rules("", "configmaps"),
+            "paramKind": {"apiVersion": "v1", "kind": "Secret"},
+            "validations": [{"expression": "params.data.size() > 0"}]}})
+    };
+    let path = format!("{GROUP}/validatingadmissionpolicies");
+    let t = target(&r, &path, None, "");
+    let options = WriteOptions::default();
+    let refused = r.create(&who, &t, policy("a"), &options).await.unwrap_err();
+    assert!(
+        refused.message.contains(
+            "spec.paramKind: Forbidden: user ann must have \"get\" permission on all objects of the referenced paramKind \
+             (kind=Secret, apiVersion=v1)"
+        ),
+        "{}",
+        refused.message
+    );
+    create(&r, &path, None, policy("a")).await.unwrap();
+    let path = format!("{GROUP}/validatingadmissionpolicybindings");
+    let t = target(&r, &path, None, "");
+    let binding = json!({"metadata": {"name": "a"}, "spec": {"policyName": "a", "validationActions": ["Deny"],
+        "paramRef": {"name": "x", "namespace": "default"}}});
+    let refused = r.create(&who, &t, binding, &options).await.unwrap_err();
+    assert!(
+        refused.message.contains("spec.paramRef: Forbidden"),
+        "{}",
+        refused.message
+    );
+    // A kind that there is not is a fault of the policy.
+    let mut unknown = policy("unknown");
+    unknown["spec"]["paramKind"] = json!({"apiVersion": "example.com/v1", "kind": "Nope"});
+    create(
+        &r,
+        &format!("{GROUP}/validatingadmissionpolicies"),
+        None,
+        unknown,
+    )
+    .await
+    .unwrap();
+    let binding = json!({"metadata": {"name": "u"}, "spec": {"policyName": "unknown", "validationActions": ["Deny"]}});
+    create(&r, &path, None, binding).await.unwrap();
+    let refused = map(&r, "x", json!({})).await.unwrap_err();
+    assert_eq!(
+        refused.message,
+        "configmaps \"x\" is forbidden: ValidatingAdmissionPolicy 'unknown' denied request: failed to configure policy: failed to \
+         find resource referenced by paramKind: 'example.com/v1, Kind=Nope'"
+    );
+}

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::compiled::{Binding, Mutation, Policy};
 use super::scope::{Evaluation, Inputs, OutOfBudget};
 use super::source::Source;
-use super::{authorizer, namespace_object, params, patch};
+use super::{authorizer, is_excluded, namespace_object, params, patch};
 use crate::Status;
-use crate::admission::{Admission, Attributes, Operation, conditions, rules, webhook};
+use crate::admission::{Admission, Attributes, Operation, conditions, webhook};
 use crate::registry::Registry;
 use crate::resource::Resource;
 
@@ -55,7 +55,7 @@ impl Admission for MutatingAdmissionPolicy {
         let Some(object) = object else {
             return Ok(());
         };
-        if rules::is_exempt(attributes) {
+        if is_excluded(attributes) {
             return Ok(());
         }
         let policies = self.source.policies(registry);
@@ -98,6 +98,10 @@ async fn dispatch(
             return Ok(());
         }
     };
+    if let Some(why) = params::unknown(registry, policy.param_kind.as_ref()) {
+        note(policy, None, &why, errors);
+        return Ok(());
+    }
     for binding in &policy.bindings {
         let matched = match &binding.criteria {
             None => Ok(true),

@@ -10,6 +10,28 @@ use super::compiled::{ParamKind, ParamRef};
 use crate::ops::write;
 use crate::registry::Registry;
 
+/// Why a policy's paramKind can't be used; `None` when it can.
+///
+/// upstream: plugin/policy/generic/policy_source.go#calculatePolicyData
+pub(super) fn unknown(registry: &Registry, kind: Option<&ParamKind>) -> Option<String> {
+    let kind = kind?;
+    let (group, version) = split(kind);
+    let resources = registry.resources();
+    if resources.find_kind(group, version, &kind.kind).is_some() {
+        return None;
+    }
+    Some(format!(
+        "failed to find resource referenced by paramKind: '{group}/{version}, Kind={}'",
+        kind.kind
+    ))
+}
+
+fn split(kind: &ParamKind) -> (&str, &str) {
+    kind.api_version
+        .split_once('/')
+        .unwrap_or(("", &kind.api_version))
+}
+
 /// The objects, in the version of the kind; one `None` when the policy is evaluated without parameters.
 ///
 /// # Errors
@@ -23,10 +45,7 @@ pub(super) async fn collect(
     let (Some(kind), Some(reference)) = (kind, reference) else {
         return Ok(vec![None]);
     };
-    let (group, version) = kind
-        .api_version
-        .split_once('/')
-        .unwrap_or(("", &kind.api_version));
+    let (group, version) = split(kind);
     let resources = registry.resources();
     let resource = resources
         .find_kind(group, version, &kind.kind)

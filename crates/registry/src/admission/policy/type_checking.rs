@@ -91,7 +91,11 @@ pub fn expression_warnings(registry: &Registry, policy: &Value) -> Vec<Expressio
     };
     for (i, validation) in spec.list("validations").iter().enumerate() {
         let at = format!("spec.validations[{i}]");
-        check(format!("{at}.expression"), validation.text("expression"), false);
+        check(
+            format!("{at}.expression"),
+            validation.text("expression"),
+            false,
+        );
         check(
             format!("{at}.messageExpression"),
             validation.text("messageExpression"),
@@ -106,7 +110,10 @@ pub fn expression_warnings(registry: &Registry, policy: &Value) -> Vec<Expressio
 /// upstream: typechecking.go#TypeChecker.typesToCheck
 fn types(registry: &Registry, spec: &Value) -> Vec<(Gvk, cel::Schema)> {
     let texts = |rule: &Value, name: &str| -> Option<Vec<String>> {
-        let list = rule.list(name).iter().filter_map(|v| v.as_str().map(str::to_owned));
+        let list = rule
+            .list(name)
+            .iter()
+            .filter_map(|v| v.as_str().map(str::to_owned));
         let list: Vec<String> = list.collect();
         (!list.is_empty() && !list.iter().any(|t| t.contains('*'))).then_some(list)
     };
@@ -182,8 +189,9 @@ fn structure(of: &'static schema::Type, within: &mut Vec<&'static str>) -> cel::
 
 fn shape(of: &'static schema::Shape, within: &mut Vec<&'static str>) -> cel::Schema {
     use schema::Shape;
-    let scalar =
-        |kind: &str, format: &str| cel::Schema::scalar(kind, format).unwrap_or_else(cel::Schema::dynamic);
+    let scalar = |kind: &str, format: &str| {
+        cel::Schema::scalar(kind, format).unwrap_or_else(cel::Schema::dynamic)
+    };
     match of {
         Shape::String | Shape::Duration => scalar("string", ""),
         Shape::Bytes => scalar("string", "byte"),

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::compiled::{Binding, Policy, Validation};
 use super::scope::{Evaluation, Inputs, OutOfBudget};
 use super::source::Source;
-use super::{authorizer, namespace_object, params};
+use super::{authorize, authorizer, is_excluded, namespace_object, params};
 use crate::Status;
-use crate::admission::{Admission, Attributes, Operation, conditions, rules, webhook};
+use crate::admission::{Admission, Attributes, Operation, conditions, webhook};
 use crate::registry::Registry;
 use crate::resource::Resource;
 
@@ -83,8 +83,8 @@ impl Admission for ValidatingAdmissionPolicy {
         attributes: &Attributes<'_>,
         object: Option<&Value>,
     ) -> Result<(), Status> {
-        if rules::is_exempt(attributes) {
-            return Ok(());
+        if is_excluded(attributes) {
+            return authorize::authorize(registry, attributes, object);
         }
         let policies = self.source.policies(registry);
         let mut denials = Vec::new();
@@ -113,6 +113,10 @@ async fn dispatch(
             return Ok(());
         }
     };
+    if let Some(why) = params::unknown(registry, policy.param_kind.as_ref()) {
+        configuration(policy, None, &why, denials);
+        return Ok(());
+    }
     let mut annotations: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for binding in &policy.bindings {
         let matched = match &binding.criteria {
