@@ -34,12 +34,16 @@ const EInvalidRoot: u64 = 4;
 const ENotNewer: u64 = 5;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 6;
+/// A rule is out of its bounds.
+const EOutOfBounds: u64 = 7;
 
 // === Intent and bounds ===
 
 /// Apart from the intents of `slashing`.
 const INTENT_ANCHOR: u8 = 3;
-const OLDEST_STATEMENT_MS: u64 = 600_000;
+/// Bounds of how old a statement may be.
+const LEAST_STATEMENT_MS: u64 = 60_000;
+const GREATEST_STATEMENT_MS: u64 = 86_400_000;
 const ROOT_LENGTH: u64 = 32;
 
 // === Objects ===
@@ -50,6 +54,8 @@ public struct Anchors has key {
     version: u64,
     /// By cluster.
     latest: Table<ID, Anchor>,
+    /// How old a statement may be.
+    oldest_statement_ms: u64,
 }
 
 /// Where a cluster's state stood.
@@ -82,6 +88,12 @@ public struct AnchorStatement has copy, drop {
 
 public struct AnchorsCreated has copy, drop {
     anchors_id: ID,
+    oldest_statement_ms: u64,
+}
+
+public struct OldestStatementChanged has copy, drop {
+    anchors_id: ID,
+    oldest_statement_ms: u64,
 }
 
 public struct StateAnchored has copy, drop {
@@ -102,8 +114,16 @@ public struct AnchorsMigrated has copy, drop {
 }
 
 fun init(ctx: &mut TxContext) {
-    let anchors = Anchors { id: object::new(ctx), version: VERSION, latest: table::new(ctx) };
-    event::emit(AnchorsCreated { anchors_id: object::id(&anchors) });
+    let anchors = Anchors {
+        id: object::new(ctx),
+        version: VERSION,
+        latest: table::new(ctx),
+        oldest_statement_ms: 600_000,
+    };
+    event::emit(AnchorsCreated {
+        anchors_id: object::id(&anchors),
+        oldest_statement_ms: anchors.oldest_statement_ms,
+    });
     transfer::share_object(anchors);
 }
 
@@ -125,7 +145,7 @@ public fun anchor(
     assert!(cluster.is_trusted(enclave), EUntrustedEnclave);
     let now = clock.timestamp_ms();
     assert!(
-        timestamp_ms <= now && now - timestamp_ms <= OLDEST_STATEMENT_MS,
+        timestamp_ms <= now && now - timestamp_ms <= anchors.oldest_statement_ms,
         EStaleStatement,
     );
     assert!(root.length() == ROOT_LENGTH, EInvalidRoot);
@@ -179,6 +199,18 @@ public fun migrate(_: &AdminCap, anchors: &mut Anchors) {
     assert!(anchors.version < VERSION, ENotAnUpgrade);
     anchors.version = VERSION;
     event::emit(AnchorsMigrated { anchors_id: object::id(anchors), version: VERSION });
+}
+
+/// Sets how old a statement may be, from `params`.
+public(package) fun set_oldest_statement(anchors: &mut Anchors, oldest_statement_ms: u64) {
+    assert!(anchors.version == VERSION, EWrongVersion);
+    assert!(
+        oldest_statement_ms >= LEAST_STATEMENT_MS &&
+        oldest_statement_ms <= GREATEST_STATEMENT_MS,
+        EOutOfBounds,
+    );
+    anchors.oldest_statement_ms = oldest_statement_ms;
+    event::emit(OldestStatementChanged { anchors_id: object::id(anchors), oldest_statement_ms });
 }
 
 fun is_newer_than(anchor: &Anchor, latest: &Anchor): bool {

@@ -8,6 +8,8 @@
 /// The pause takes effect at once and stops new stake and new tokens, never what leads out.
 module k3s_daas::params;
 
+use k3s_daas::anchors::Anchors;
+use k3s_daas::k8s_gateway::Gateway;
 use k3s_daas::rewards::Rewards;
 use k3s_daas::slashing::Docket;
 use k3s_daas::staking::{AdminCap, StakingPool};
@@ -39,6 +41,8 @@ const EOutOfBounds: u64 = 7;
 const EUnchanged: u64 = 8;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 9;
+/// The change is one for another of the `execute` functions.
+const EWrongTarget: u64 = 10;
 
 // === Kinds and bounds ===
 
@@ -46,13 +50,21 @@ const ENotAnUpgrade: u64 = 9;
 const TIER: u8 = 0;
 /// unbonding period
 const UNBONDING: u8 = 1;
-/// evidence window, appeal window, bond, reporter's share, four penalties, cap, correlated outage
+/// evidence window, appeal window, bond, reporter's share, four penalties, cap, correlated
+/// outage, first sentence
 const RULES: u8 = 2;
+#[allow(unused_const)]
 /// timelock
 const DELAY: u8 = 3;
 /// MIST of rewards in a period
 const EMISSION: u8 = 4;
-const KINDS: u8 = 5;
+/// greatest commission, its step in a day, least delegation
+const DELEGATION: u8 = 5;
+/// shortest and longest time to live, system factor, oldest statement; by `execute_gateway`
+const GATEWAY: u8 = 6;
+/// oldest statement; by `execute_anchors`
+const ANCHORS: u8 = 7;
+const KINDS: u8 = 8;
 
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
@@ -176,7 +188,8 @@ public fun cancel(_: &AdminCap, params: &mut Params, number: u64, clock: &Clock)
     });
 }
 
-/// Executes a change whose time has come. Anyone may.
+/// Executes a change whose time has come, of any kind but those that have a function of their own.
+/// Anyone may.
 public fun execute(
     params: &mut Params,
     pool: &mut StakingPool,
@@ -185,11 +198,8 @@ public fun execute(
     number: u64,
     clock: &Clock,
 ) {
-    assert!(params.version == VERSION, EWrongVersion);
-    let change = params.take(number);
-    let now = clock.timestamp_ms();
-    assert!(now >= change.ready_at_ms, ETimelocked);
-    assert!(now - change.ready_at_ms <= GRACE_MS, EExpired);
+    let change = params.due(number, clock);
+    assert!(change.kind != GATEWAY && change.kind != ANCHORS, EWrongTarget);
     let values = change.values;
     if (change.kind == TIER) {
         pool.set_tier(values[0] as u8, values[1], values[2]);
@@ -210,13 +220,43 @@ public fun execute(
             vector[values[4], values[5], values[6], values[7]],
             values[8],
             values[9],
+            values[10],
         );
     } else if (change.kind == EMISSION) {
         rewards.set_emission(values[0], clock);
+    } else if (change.kind == DELEGATION) {
+        pool.set_delegation(values[0], values[1], values[2]);
     } else {
         params.set_delay(values[0]);
     };
-    event::emit(ChangeExecuted { params_id: object::id(params), number, at_ms: now });
+    params.executed(number, clock);
+}
+
+/// Executes a change of the gateway's rules whose time has come. Anyone may.
+public fun execute_gateway(
+    params: &mut Params,
+    gateway: &mut Gateway,
+    number: u64,
+    clock: &Clock,
+) {
+    let change = params.due(number, clock);
+    assert!(change.kind == GATEWAY, EWrongTarget);
+    let values = change.values;
+    gateway.set_rules(values[0], values[1], values[2], values[3]);
+    params.executed(number, clock);
+}
+
+/// Executes a change of the anchors' rule whose time has come. Anyone may.
+public fun execute_anchors(
+    params: &mut Params,
+    anchors: &mut Anchors,
+    number: u64,
+    clock: &Clock,
+) {
+    let change = params.due(number, clock);
+    assert!(change.kind == ANCHORS, EWrongTarget);
+    anchors.set_oldest_statement(change.values[0]);
+    params.executed(number, clock);
 }
 
 // === The pause ===
@@ -236,10 +276,33 @@ public fun migrate(_: &AdminCap, params: &mut Params) {
     event::emit(ParamsMigrated { params_id: object::id(params), version: VERSION });
 }
 
+// === Views ===
+
+/// The timelock, in milliseconds.
+public fun delay_ms(params: &Params): u64 { params.delay_ms }
+
 // === Inside ===
 
 fun length_of(kind: u8): u64 {
-    if (kind == TIER) 3 else if (kind == RULES) 10 else 1
+    if (kind == TIER || kind == DELEGATION) 3
+    else if (kind == RULES) 11
+    else if (kind == GATEWAY) 4
+    else 1
+}
+
+/// Takes a change out whose time has come.
+fun due(params: &mut Params, number: u64, clock: &Clock): Change {
+    assert!(params.version == VERSION, EWrongVersion);
+    let change = params.take(number);
+    let now = clock.timestamp_ms();
+    assert!(now >= change.ready_at_ms, ETimelocked);
+    assert!(now - change.ready_at_ms <= GRACE_MS, EExpired);
+    change
+}
+
+fun executed(params: &Params, number: u64, clock: &Clock) {
+    let at_ms = clock.timestamp_ms();
+    event::emit(ChangeExecuted { params_id: object::id(params), number, at_ms });
 }
 
 fun take(params: &mut Params, number: u64): Change {

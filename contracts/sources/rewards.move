@@ -4,11 +4,15 @@
 ///
 /// Two sources flow by time into one accumulator: the emission budget at the rate that governance
 /// set, and users' prepaid fees, each from its payment to its end and refundable until then. What
-/// flows is divided by weight: the stake's balance times the performance that an enclave of an
-/// admitted cluster attested. Whatever changes a weight settles first. A share is paid for the
-/// smaller of the old and the present weight, so that nothing is earned by a stake that left, was
-/// slashed, or is no longer reported; the rest goes back to the budget. All rounding is in the
-/// pool's favour.
+/// flows is divided by weight: what stands behind a stake since an earlier epoch, its owner's and its
+/// delegators', times the performance that an enclave of an admitted cluster attested. Whatever
+/// changes a weight settles first and weighs anew. A share is paid for the smaller of the old and the
+/// present weight, so that nothing is earned by a stake that is jailed or no longer reported; the rest
+/// goes back to the budget.
+///
+/// Of a stake's earnings the delegators' part, less the owner's commission, goes into an accumulator of
+/// its own, by share; a delegation earns from where that stood when its first epoch was over. All
+/// rounding is in the pool's favour.
 module k3s_daas::rewards;
 
 use k3s_daas::enclave_registry::{Cluster, Enclave};
@@ -41,13 +45,13 @@ const EStaleStatement: u64 = 4;
 const ENotOwner: u64 = 5;
 /// The stake is not of the node tier.
 const EWrongTier: u64 = 6;
-/// The stake is not active.
+/// The stake is not in good standing.
 const ENotActive: u64 = 7;
 /// The stake already earns.
 const EEnrolled: u64 = 8;
 /// The stake does not earn.
 const ENotEnrolled: u64 = 9;
-/// The stake earns from the next period on.
+/// The stake earns from the next epoch on.
 const ENotYet: u64 = 10;
 /// A value is out of its bounds.
 const EOutOfBounds: u64 = 11;
@@ -115,6 +119,13 @@ public struct Rewards has key {
     clusters: vector<ID>,
     /// By stake.
     earners: Table<ID, Earner>,
+    /// From where the delegations of a stake and an epoch earn.
+    starts: Table<StakeEpoch, u128>,
+}
+
+public struct StakeEpoch has copy, drop, store {
+    stake_id: ID,
+    epoch: u64,
 }
 
 /// A stake that earns.
@@ -122,13 +133,19 @@ public struct Earner has copy, drop, store {
     weight: u64,
     /// The accumulator up to which it is settled.
     index: u128,
-    /// Settled and not yet claimed.
+    /// Settled and not yet claimed, the owner's.
     owed: u64,
     /// In basis points.
     performance: u64,
     reported_at_ms: u64,
     /// In which it was enrolled.
-    period: u64,
+    epoch: u64,
+    /// The delegators' part of the weight.
+    delegated: u64,
+    /// Their shares that weigh.
+    shares: u128,
+    /// How much a share has earned since the beginning.
+    per_share: u128,
 }
 
 /// A prepaid fee. Its holder can have the rest back.
@@ -209,7 +226,17 @@ public struct EarnerSettled has copy, drop {
     owed: u64,
     performance: u64,
     reported_at_ms: u64,
-    period: u64,
+    epoch: u64,
+    delegated: u64,
+    shares: u128,
+    per_share: u128,
+}
+
+/// From where the delegations of an epoch earn.
+public struct DelegationsStarted has copy, drop {
+    stake_id: ID,
+    epoch: u64,
+    per_share: u128,
 }
 
 public struct RewardClaimed has copy, drop {
@@ -241,6 +268,7 @@ fun init(ctx: &mut TxContext) {
         updated_at_ms: 0,
         clusters: vector[],
         earners: table::new(ctx),
+        starts: table::new(ctx),
     };
     event::emit(RewardsCreated { rewards_id: object::id(&rewards) });
     transfer::share_object(rewards);
@@ -322,12 +350,12 @@ public fun close_escrow(
 
 // === For stakers ===
 
-/// Lets an active node stake of the sender earn, once it is reported in a later period.
+/// Lets a node stake of the sender earn, once it is reported in a later epoch.
 public fun enroll(rewards: &mut Rewards, stake: &Stake, clock: &Clock, ctx: &TxContext) {
     assert!(rewards.version == VERSION, EWrongVersion);
     assert!(stake.owner() == ctx.sender(), ENotOwner);
     assert!(stake.tier() == staking::tier_node(), EWrongTier);
-    assert!(stake.is_active(), ENotActive);
+    assert!(stake.is_good(), ENotActive);
     let stake_id = object::id(stake);
     assert!(!rewards.earners.contains(stake_id), EEnrolled);
     let now = clock.timestamp_ms();
@@ -338,7 +366,10 @@ public fun enroll(rewards: &mut Rewards, stake: &Stake, clock: &Clock, ctx: &TxC
         owed: 0,
         performance: 0,
         reported_at_ms: 0,
-        period: now / PERIOD_MS,
+        epoch: ctx.epoch(),
+        delegated: 0,
+        shares: 0,
+        per_share: 0,
     };
     rewards.earners.add(stake_id, earner);
     earner.publish_earner(stake_id);
@@ -355,7 +386,7 @@ public fun claim(
     assert!(rewards.version == VERSION, EWrongVersion);
     assert!(stake.owner() == ctx.sender(), ENotOwner);
     let stake_id = object::id(stake);
-    let mut earner = rewards.settle(stake, clock.timestamp_ms());
+    let mut earner = rewards.settle(stake, clock.timestamp_ms(), ctx.epoch());
     let amount = earner.owed;
     assert!(amount > 0, ENothingOwed);
     earner.owed = 0;
@@ -378,6 +409,7 @@ public fun report_performance(
     timestamp_ms: u64,
     signature: vector<u8>,
     clock: &Clock,
+    ctx: &TxContext,
 ) {
     assert!(rewards.version == VERSION, EWrongVersion);
     let cluster_id = object::id(cluster);
@@ -390,8 +422,9 @@ public fun report_performance(
         EStaleStatement,
     );
     let stake_id = object::id(stake);
-    let mut earner = rewards.settle(stake, now);
-    assert!(now / PERIOD_MS > earner.period, ENotYet);
+    let epoch = ctx.epoch();
+    let mut earner = rewards.settle(stake, now, epoch);
+    assert!(epoch > earner.epoch, ENotYet);
     assert!(timestamp_ms > earner.reported_at_ms, EStaleStatement);
     let statement = bcs::to_bytes(&PerformanceStatement {
         intent: INTENT_PERFORMANCE,
@@ -406,18 +439,77 @@ public fun report_performance(
     );
     earner.performance = performance;
     earner.reported_at_ms = timestamp_ms;
-    earner.reweigh(rewards, stake, now);
+    earner.reweigh(rewards, stake, now, epoch);
     rewards.keep(stake_id, earner);
     rewards.publish();
 }
 
-/// Settles a stake and brings its weight up to date, as after a slash or a top-up.
-public fun refresh(rewards: &mut Rewards, stake: &Stake, clock: &Clock) {
+/// Settles a stake and brings its weight up to date, as after a top-up.
+public fun refresh(rewards: &mut Rewards, stake: &Stake, clock: &Clock, ctx: &TxContext) {
     assert!(rewards.version == VERSION, EWrongVersion);
     let stake_id = object::id(stake);
-    let earner = rewards.settle(stake, clock.timestamp_ms());
+    let earner = rewards.settle(stake, clock.timestamp_ms(), ctx.epoch());
     rewards.keep(stake_id, earner);
     rewards.publish();
+}
+
+// === For the modules that change a stake ===
+
+/// Settles a stake that is about to change, if it earns.
+public(package) fun before(
+    rewards: &mut Rewards,
+    stake: &Stake,
+    clock: &Clock,
+    ctx: &TxContext,
+) {
+    assert!(rewards.version == VERSION, EWrongVersion);
+    let stake_id = object::id(stake);
+    if (!rewards.earners.contains(stake_id)) return;
+    let earner = rewards.settle(stake, clock.timestamp_ms(), ctx.epoch());
+    *&mut rewards.earners[stake_id] = earner;
+}
+
+/// Weighs a stake that has changed, if it earns.
+public(package) fun after(
+    rewards: &mut Rewards,
+    stake: &Stake,
+    clock: &Clock,
+    ctx: &TxContext,
+) {
+    let stake_id = object::id(stake);
+    if (!rewards.earners.contains(stake_id)) return;
+    let mut earner = rewards.earners[stake_id];
+    earner.reweigh(rewards, stake, clock.timestamp_ms(), ctx.epoch());
+    rewards.keep(stake_id, earner);
+    rewards.publish();
+}
+
+/// Whether a stake is enrolled.
+public(package) fun is_enrolled(rewards: &Rewards, stake_id: ID): bool {
+    rewards.earners.contains(stake_id)
+}
+
+/// How much a delegated share of a stake has earned.
+public(package) fun per_share(rewards: &Rewards, stake_id: ID): u128 {
+    rewards.earners[stake_id].per_share
+}
+
+/// From where the delegations of an epoch earn, once it is over and the stake was touched.
+public(package) fun start(rewards: &Rewards, stake_id: ID, epoch: u64): Option<u128> {
+    let key = StakeEpoch { stake_id, epoch };
+    if (rewards.starts.contains(key)) option::some(rewards.starts[key]) else option::none()
+}
+
+/// What shares have earned while a share earned `gained`.
+public(package) fun earned_by(shares: u128, gained: u128): u64 {
+    (shares * gained / SCALE) as u64
+}
+
+/// Pays a delegator.
+public(package) fun pay(rewards: &mut Rewards, amount: u64): Balance<SUI> {
+    rewards.reserved = rewards.reserved - amount;
+    rewards.publish();
+    rewards.vault.split(amount)
 }
 
 // === Governance ===
@@ -493,32 +585,54 @@ fun flow(rewards: &mut Rewards, now: u64) {
 }
 
 /// The stake's earner, settled up to now, with its present weight; `keep` puts it back.
-fun settle(rewards: &mut Rewards, stake: &Stake, now: u64): Earner {
+fun settle(rewards: &mut Rewards, stake: &Stake, now: u64, epoch: u64): Earner {
     let stake_id = object::id(stake);
     assert!(rewards.earners.contains(stake_id), ENotEnrolled);
     rewards.flow(now);
     let mut earner = rewards.earners[stake_id];
     let gained = rewards.index - earner.index;
     let full = ((earner.weight as u128) * gained / SCALE) as u64;
-    let weight = earner.weight.min(earner.weight_of(stake, now));
+    let (present, _, _) = earner.weigh(stake, now, epoch);
+    let weight = earner.weight.min(present);
     let earned = ((weight as u128) * gained / SCALE) as u64;
     rewards.reserved = rewards.reserved - (full - earned);
     rewards.budget = rewards.budget + (full - earned);
-    earner.owed = earner.owed + earned;
+    let others = if (earner.shares == 0 || earned == 0) 0
+        else (earned as u128) * (earner.delegated as u128) / (earner.weight as u128);
+    let others = others * ((WHOLE - stake.commission()) as u128) / (WHOLE as u128);
+    if (others > 0) earner.per_share = earner.per_share + others * SCALE / earner.shares;
+    earner.owed = earner.owed + (earned - (others as u64));
     earner.index = rewards.index;
-    earner.reweigh(rewards, stake, now);
+    earner.reweigh(rewards, stake, now, epoch);
     earner
 }
 
-fun reweigh(earner: &mut Earner, rewards: &mut Rewards, stake: &Stake, now: u64) {
-    let weight = earner.weight_of(stake, now);
+fun reweigh(earner: &mut Earner, rewards: &mut Rewards, stake: &Stake, now: u64, epoch: u64) {
+    let (weight, delegated, shares) = earner.weigh(stake, now, epoch);
     rewards.total_weight = rewards.total_weight - earner.weight + weight;
     earner.weight = weight;
+    earner.delegated = delegated;
+    earner.shares = shares;
+    let began = stake.shares_epoch();
+    if (began >= epoch || !stake.has_fresh_shares()) return;
+    let key = StakeEpoch { stake_id: object::id(stake), epoch: began };
+    if (rewards.starts.contains(key)) return;
+    let per_share = earner.per_share;
+    rewards.starts.add(key, per_share);
+    event::emit(DelegationsStarted { stake_id: key.stake_id, epoch: began, per_share });
 }
 
-fun weight_of(earner: &Earner, stake: &Stake, now: u64): u64 {
-    if (!stake.is_active() || now - earner.reported_at_ms > REPORT_LASTS_MS) return 0;
-    ((stake.amount() as u128) * (earner.performance as u128) / (WHOLE as u128)) as u64
+/// A stake's weight now, the delegators' part of it, and their shares that weigh.
+fun weigh(earner: &Earner, stake: &Stake, now: u64, epoch: u64): (u64, u64, u128) {
+    let (shares, worth) = stake.delegated_weighing(epoch);
+    if (!stake.is_good() || now - earner.reported_at_ms > REPORT_LASTS_MS) return (0, 0, shares);
+    let own = weight(stake.weighing(epoch), earner.performance);
+    let delegated = weight(worth, earner.performance);
+    (own + delegated, delegated, shares)
+}
+
+fun weight(amount: u64, performance: u64): u64 {
+    ((amount as u128) * (performance as u128) / (WHOLE as u128)) as u64
 }
 
 fun keep(rewards: &mut Rewards, stake_id: ID, earner: Earner) {
@@ -527,7 +641,17 @@ fun keep(rewards: &mut Rewards, stake_id: ID, earner: Earner) {
 }
 
 fun publish_earner(earner: Earner, stake_id: ID) {
-    let Earner { weight, index, owed, performance, reported_at_ms, period } = earner;
+    let Earner {
+        weight,
+        index,
+        owed,
+        performance,
+        reported_at_ms,
+        epoch,
+        delegated,
+        shares,
+        per_share,
+    } = earner;
     event::emit(EarnerSettled {
         stake_id,
         weight,
@@ -535,7 +659,10 @@ fun publish_earner(earner: Earner, stake_id: ID) {
         owed,
         performance,
         reported_at_ms,
-        period,
+        epoch,
+        delegated,
+        shares,
+        per_share,
     });
 }
 
@@ -573,7 +700,15 @@ public fun earner_for_testing(rewards: &Rewards, stake_id: ID): Earner {
 }
 
 #[test_only]
+public fun start_for_testing(rewards: &Rewards, stake_id: ID, epoch: u64): u128 {
+    rewards.starts[StakeEpoch { stake_id, epoch }]
+}
+
+#[test_only]
 /// Budget, escrowed, reserved, and the vault.
 public fun parts_for_testing(rewards: &Rewards): vector<u64> {
     vector[rewards.budget, rewards.escrowed, rewards.reserved, rewards.vault.value()]
 }
+
+#[test_only]
+public fun weight_for_testing(rewards: &Rewards): u64 { rewards.total_weight }

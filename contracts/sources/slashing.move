@@ -2,18 +2,23 @@
 
 /// Slashing on evidence, without a capability.
 ///
-/// Evidence is a statement signed by a trusted enclave of the cluster. Anyone may report it, with a
-/// bond, which opens a case against a stake of the node tier. The case waits for the appeal window;
-/// in it, another statement of a trusted enclave (an acquittal) or governance can reject it, and the
-/// bond goes to the treasury. Afterwards anyone executes it: the penalty, capped for the stake and
-/// the period, goes to the treasury, a share of it and the bond to the reporter.
+/// Evidence is a statement signed by a trusted enclave of the cluster for which the accused stake has,
+/// or had, a Seal token: by minting it the owner has submitted to that cluster's judgement, and to no
+/// other's. Or it is two heartbeats for one slot that the node's own key has signed, which needs nobody's
+/// word. Anyone may report it, with a bond, which opens a case against a stake of the node tier and holds
+/// back all that is leaving it. The case waits for the appeal window; in it, another statement of a trusted
+/// enclave (an acquittal) or governance can reject it, and the bond goes to the treasury. Afterwards
+/// anyone executes it: the penalty, capped for the stake and the period, goes to the treasury, a share of
+/// it and the bond to the reporter. The stake is jailed, for equivocation tombstoned.
 ///
-/// A report of a downtime in which more than a set share of the nodes failed together is refused:
-/// that was nobody's fault.
+/// A downtime in a period in which more than a set share of the nodes failed together is nobody's fault:
+/// it is refused when the statement says so, and excused when another statement of a trusted enclave does.
 module k3s_daas::slashing;
 
 use k3s_daas::enclave_registry::{Cluster, Enclave};
-use k3s_daas::staking::{Self, AdminCap, Stake, StakingPool};
+use k3s_daas::k8s_gateway::SealToken;
+use k3s_daas::rewards::Rewards;
+use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
 use std::string::String;
 use sui::balance::Balance;
 use sui::bcs;
@@ -38,7 +43,8 @@ const EUnknownKind: u64 = 1;
 const EUntrustedEnclave: u64 = 2;
 /// The signature is not the enclave's over this statement.
 const EInvalidSignature: u64 = 3;
-/// The statement is from the future or older than the evidence window.
+/// The statement is from the future, older than the evidence window, about what is, or later than the
+/// token's life.
 const EStaleEvidence: u64 = 4;
 /// The evidence was reported before.
 const EReplayed: u64 = 5;
@@ -64,12 +70,24 @@ const EWrongCluster: u64 = 14;
 const EOutOfBounds: u64 = 15;
 /// The object already has the package's version.
 const ENotAnUpgrade: u64 = 16;
+/// The token is not the stake's.
+const EWrongToken: u64 = 17;
+/// The messages are not two different heartbeats of the node for one slot.
+const ENotEquivocation: u64 = 18;
+/// The node never had the key.
+const EWrongKey: u64 = 19;
+/// The node's own signatures prove the case: governance alone can reject it.
+const EProven: u64 = 20;
+/// No more than the set share of the nodes failed, or it is known that they did.
+const ENotAnOutage: u64 = 21;
 
 // === Kinds, statuses, intents, bounds ===
 
 /// No heartbeats for too long.
 const DOWNTIME: u8 = 0;
-// Equivocation (two heartbeats for one slot) is 1, lying about resources 2, failing a challenge 3.
+/// Two heartbeats for one slot.
+const EQUIVOCATION: u8 = 1;
+// Lying about resources is 2, failing a challenge 3.
 const KINDS: u64 = 4;
 
 const PENDING: u8 = 0;
@@ -79,6 +97,11 @@ const REJECTED: u8 = 2;
 /// Kept apart so that no statement can be taken for one of another meaning.
 const INTENT_EVIDENCE: u8 = 1;
 const INTENT_ACQUITTAL: u8 = 2;
+const INTENT_OUTAGE: u8 = 33;
+/// What a node's signature on a heartbeat begins with.
+const HEARTBEAT: vector<u8> = b"k3s-daas/seal/heartbeat/v1\x00";
+/// A statement may be this much later than the end of the token's life.
+const AFTER_TOKEN_MS: u64 = 3_600_000;
 
 const WHOLE: u64 = 10_000; // basis points
 const SHORTEST_WINDOW_MS: u64 = 10_000;
@@ -86,6 +109,7 @@ const DAY_MS: u64 = 86_400_000;
 const LONGEST_WINDOW_MS: u64 = 60 * DAY_MS;
 const GREATEST_BOND: u64 = 1_000_000_000_000; // 1,000 SUI
 const GREATEST_REPORTER_SHARE: u64 = 5_000;
+const LONGEST_SENTENCE_MS: u64 = 30 * DAY_MS;
 
 // === Objects ===
 
@@ -98,6 +122,8 @@ public struct Docket has key {
     seen: Table<vector<u8>, ID>,
     /// MIST taken.
     taken: Table<StakePeriod, u64>,
+    /// Periods in which downtime was nobody's fault, and how many nodes failed.
+    outages: Table<ClusterPeriod, u64>,
     cases_opened: u64,
 }
 
@@ -116,10 +142,18 @@ public struct Rules has copy, drop, store {
     period_cap: u64,
     /// The share of nodes failing together above which a downtime is nobody's fault, in basis points.
     correlated: u64,
+    /// For how long a stake is jailed the first time, in milliseconds.
+    sentence_ms: u64,
 }
 
+/// A period is a day (UTC), by its number.
 public struct StakePeriod has copy, drop, store {
     stake_id: ID,
+    period: u64,
+}
+
+public struct ClusterPeriod has copy, drop, store {
+    cluster_id: ID,
     period: u64,
 }
 
@@ -138,6 +172,8 @@ public struct Case has key {
     penalty: u64,
     reported_at_ms: u64,
     appeal_until_ms: u64,
+    /// By the node's own signatures.
+    proven: bool,
     status: u8,
 }
 
@@ -168,6 +204,16 @@ public struct AcquittalStatement has copy, drop {
     evidence: vector<u8>,
 }
 
+/// What an enclave signs to say that many nodes failed together.
+public struct OutageStatement has copy, drop {
+    intent: u8,
+    timestamp_ms: u64,
+    cluster_id: ID,
+    period: u64,
+    failed: u64,
+    total: u64,
+}
+
 // === Events ===
 
 public struct DocketCreated has copy, drop {
@@ -192,11 +238,22 @@ public struct CaseOpened has copy, drop {
     penalty: u64,
     reported_at_ms: u64,
     appeal_until_ms: u64,
+    proven: bool,
+}
+
+public struct OutageDeclared has copy, drop {
+    docket_id: ID,
+    cluster_id: ID,
+    period: u64,
+    failed: u64,
+    total: u64,
+    at_ms: u64,
 }
 
 public struct CaseExecuted has copy, drop {
     case_id: ID,
     stake_id: ID,
+    period: u64,
     taken: u64,
     reward: u64,
     bond: u64,
@@ -228,9 +285,11 @@ fun init(ctx: &mut TxContext) {
             penalties: vector[100, 5_000, 1_000, 500],
             period_cap: 5_000,
             correlated: 2_000,
+            sentence_ms: DAY_MS / 24,
         },
         seen: table::new(ctx),
         taken: table::new(ctx),
+        outages: table::new(ctx),
         cases_opened: 0,
     };
     event::emit(DocketCreated { docket_id: object::id(&docket), rules: docket.rules });
@@ -239,10 +298,12 @@ fun init(ctx: &mut TxContext) {
 
 // === For anyone ===
 
-/// Opens a case on an enclave's statement. The result must be shared in the same transaction.
+/// Opens a case on an enclave's statement. `token` is the stake's, for the cluster of the enclave. The
+/// result must be shared in the same transaction.
 public fun report(
     docket: &mut Docket,
-    stake: &Stake,
+    stake: &mut Stake,
+    token: &SealToken,
     cluster: &Cluster,
     enclave: &Enclave,
     kind: u8,
@@ -259,19 +320,12 @@ public fun report(
 ): Case {
     assert!(docket.version == VERSION, EWrongVersion);
     assert!((kind as u64) < KINDS, EUnknownKind);
+    assert!(token.stake_id() == object::id(stake), EWrongToken);
+    assert!(token.cluster_id() == object::id(cluster), EWrongCluster);
     assert!(cluster.is_trusted(enclave), EUntrustedEnclave);
-    let now = clock.timestamp_ms();
-    assert!(
-        timestamp_ms <= now && now - timestamp_ms <= docket.rules.evidence_window_ms,
-        EStaleEvidence,
-    );
-    assert!(stake.tier() == staking::tier_node(), EWrongTier);
-    assert!(stake.is_slashable(), ENotSlashable);
-    if (kind == DOWNTIME) {
-        let share = (failed as u128) * (WHOLE as u128);
-        assert!(share <= (total as u128) * (docket.rules.correlated as u128), ECorrelatedOutage);
-    };
-    assert!(bond.value() >= docket.rules.bond, EBondTooSmall);
+    docket.check_fresh(token, timestamp_ms, clock);
+    docket.check_period(period, timestamp_ms);
+    if (kind == DOWNTIME) assert!(!docket.is_outage(failed, total), ECorrelatedOutage);
 
     let statement = bcs::to_bytes(&EvidenceStatement {
         intent: INTENT_EVIDENCE,
@@ -291,37 +345,90 @@ public fun report(
         ed25519::ed25519_verify(&signature, &enclave.public_key(), &statement),
         EInvalidSignature,
     );
+    docket.open(stake, object::id(cluster), kind, period, evidence, bond, false, clock, ctx)
+}
 
-    let case = Case {
-        id: object::new(ctx),
-        stake_id: object::id(stake),
-        cluster_id: object::id(cluster),
-        kind,
+/// Opens a case on two heartbeats for one slot that the node's key has signed: the signed messages and
+/// the signatures. `key` is the token's, or one that the node had before. The result must be shared in
+/// the same transaction.
+public fun report_equivocation(
+    docket: &mut Docket,
+    stake: &mut Stake,
+    token: &SealToken,
+    key: vector<u8>,
+    first: vector<u8>,
+    first_signature: vector<u8>,
+    second: vector<u8>,
+    second_signature: vector<u8>,
+    bond: Coin<SUI>,
+    clock: &Clock,
+    ctx: &mut TxContext,
+): Case {
+    assert!(docket.version == VERSION, EWrongVersion);
+    assert!(token.stake_id() == object::id(stake), EWrongToken);
+    assert!(key == token.node_key() || stake.had_key(&key), EWrongKey);
+    let (sequence, timestamp_ms) = slot(token, first);
+    let (other, other_ms) = slot(token, second);
+    assert!(sequence == other && first != second, ENotEquivocation);
+    docket.check_fresh(token, timestamp_ms, clock);
+    docket.check_fresh(token, other_ms, clock);
+    // A slot is one fault, whatever pairs of heartbeats there are for it.
+    let mut named = HEARTBEAT;
+    named.append(bcs::to_bytes(&object::id(token)));
+    named.append(bcs::to_bytes(&sequence));
+    let evidence = hash::blake2b256(&named);
+    assert!(!docket.seen.contains(evidence), EReplayed);
+    assert!(ed25519::ed25519_verify(&first_signature, &key, &first), EInvalidSignature);
+    assert!(ed25519::ed25519_verify(&second_signature, &key, &second), EInvalidSignature);
+    let period = timestamp_ms / DAY_MS;
+    docket.open(stake, token.cluster_id(), EQUIVOCATION, period, evidence, bond, true, clock, ctx)
+}
+
+/// Makes known, on an enclave's statement, that too many nodes failed together in a period for anyone's
+/// downtime to be a fault. Cases of it that are pending will take nothing.
+public fun declare_outage(
+    docket: &mut Docket,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    period: u64,
+    failed: u64,
+    total: u64,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+    clock: &Clock,
+) {
+    assert!(docket.version == VERSION, EWrongVersion);
+    assert!(cluster.is_trusted(enclave), EUntrustedEnclave);
+    let now = clock.timestamp_ms();
+    assert!(
+        timestamp_ms <= now && now - timestamp_ms <= docket.windows_ms(),
+        EStaleEvidence,
+    );
+    assert!(period <= timestamp_ms / DAY_MS, EStaleEvidence);
+    let cluster_id = object::id(cluster);
+    let key = ClusterPeriod { cluster_id, period };
+    assert!(docket.is_outage(failed, total) && !docket.outages.contains(key), ENotAnOutage);
+    let statement = bcs::to_bytes(&OutageStatement {
+        intent: INTENT_OUTAGE,
+        timestamp_ms,
+        cluster_id,
         period,
-        evidence,
-        reporter: ctx.sender(),
-        bond: bond.into_balance(),
-        penalty: share_of(stake.amount(), docket.rules.penalties[kind as u64]),
-        reported_at_ms: now,
-        appeal_until_ms: now + docket.rules.appeal_window_ms,
-        status: PENDING,
-    };
-    docket.seen.add(evidence, object::id(&case));
-    docket.cases_opened = docket.cases_opened + 1;
-    event::emit(CaseOpened {
-        case_id: object::id(&case),
-        stake_id: case.stake_id,
-        cluster_id: case.cluster_id,
-        kind,
-        period,
-        evidence,
-        reporter: case.reporter,
-        bond: case.bond.value(),
-        penalty: case.penalty,
-        reported_at_ms: now,
-        appeal_until_ms: case.appeal_until_ms,
+        failed,
+        total,
     });
-    case
+    assert!(
+        ed25519::ed25519_verify(&signature, &enclave.public_key(), &statement),
+        EInvalidSignature,
+    );
+    docket.outages.add(key, failed);
+    event::emit(OutageDeclared {
+        docket_id: object::id(docket),
+        cluster_id,
+        period,
+        failed,
+        total,
+        at_ms: now,
+    });
 }
 
 /// Shares a new case.
@@ -335,6 +442,7 @@ public fun appeal(
     docket: &Docket,
     pool: &mut StakingPool,
     case: &mut Case,
+    stake: &mut Stake,
     cluster: &Cluster,
     enclave: &Enclave,
     timestamp_ms: u64,
@@ -345,6 +453,8 @@ public fun appeal(
     assert!(case.status == PENDING, EClosed);
     let now = clock.timestamp_ms();
     assert!(now < case.appeal_until_ms, EAppealOver);
+    assert!(!case.proven, EProven);
+    assert!(case.stake_id == object::id(stake), EWrongStake);
     assert!(case.cluster_id == object::id(cluster), EWrongCluster);
     assert!(cluster.is_trusted(enclave), EUntrustedEnclave);
     assert!(timestamp_ms <= now && timestamp_ms >= case.reported_at_ms, EStaleEvidence);
@@ -359,13 +469,14 @@ public fun appeal(
         ed25519::ed25519_verify(&signature, &enclave.public_key(), &statement),
         EInvalidSignature,
     );
-    case.reject(pool, false, clock);
+    case.reject(pool, stake, false, clock);
 }
 
 /// Executes a case whose appeal window is over.
 public fun execute(
     docket: &mut Docket,
     pool: &mut StakingPool,
+    rewards: &mut Rewards,
     case: &mut Case,
     stake: &mut Stake,
     clock: &Clock,
@@ -377,11 +488,18 @@ public fun execute(
     assert!(now >= case.appeal_until_ms, EAppealOpen);
     assert!(case.stake_id == object::id(stake), EWrongStake);
 
+    rewards.before(stake, clock, ctx);
     case.status = EXECUTED;
-    let due = docket.due(case, stake);
+    stake.close_case();
+    let outage = ClusterPeriod { cluster_id: case.cluster_id, period: case.period };
+    let excused = case.kind == DOWNTIME && docket.outages.contains(outage);
+    let due = if (excused) 0 else docket.due(case, stake);
     let taken = if (due == 0) 0
         else pool.take_from(stake, due, kind_name(case.kind), clock);
     docket.count(case.stake_id, case.period, taken);
+    if (case.kind == EQUIVOCATION) stake.tombstone(clock)
+    else if (!excused) stake.jail(docket.rules.sentence_ms, clock);
+    rewards.after(stake, clock, ctx);
     let reward = share_of(taken, docket.rules.reporter_share);
     let bond = case.bond.value();
     let mut payment = case.bond.withdraw_all();
@@ -390,6 +508,7 @@ public fun execute(
     event::emit(CaseExecuted {
         case_id: object::id(case),
         stake_id: case.stake_id,
+        period: case.period,
         taken,
         reward,
         bond,
@@ -399,18 +518,37 @@ public fun execute(
 
 // === Governance ===
 
+/// Takes `amount` MIST, or all that there is, from what stands behind an active or unbonding stake into
+/// the treasury.
+public fun slash(
+    _: &SlashCap,
+    pool: &mut StakingPool,
+    rewards: &mut Rewards,
+    stake: &mut Stake,
+    amount: u64,
+    reason: String,
+    clock: &Clock,
+    ctx: &TxContext,
+) {
+    rewards.before(stake, clock, ctx);
+    pool.take_from(stake, amount, reason, clock);
+    rewards.after(stake, clock, ctx);
+}
+
 /// Rejects a case within the appeal window.
 public fun veto(
     _: &AdminCap,
     docket: &Docket,
     pool: &mut StakingPool,
     case: &mut Case,
+    stake: &mut Stake,
     clock: &Clock,
 ) {
     assert!(docket.version == VERSION, EWrongVersion);
     assert!(case.status == PENDING, EClosed);
     assert!(clock.timestamp_ms() < case.appeal_until_ms, EAppealOver);
-    case.reject(pool, true, clock);
+    assert!(case.stake_id == object::id(stake), EWrongStake);
+    case.reject(pool, stake, true, clock);
 }
 
 /// Changes the rules for cases to come; the cap and the reporter's share hold at execution. Both
@@ -425,6 +563,7 @@ public(package) fun set_rules(
     penalties: vector<u64>,
     period_cap: u64,
     correlated: u64,
+    sentence_ms: u64,
 ) {
     assert!(docket.version == VERSION, EWrongVersion);
     assert!(
@@ -441,6 +580,7 @@ public(package) fun set_rules(
     assert!(penalties.length() == KINDS, EOutOfBounds);
     assert!(penalties.all!(|penalty| *penalty <= WHOLE), EOutOfBounds);
     assert!(period_cap <= WHOLE && correlated <= WHOLE, EOutOfBounds);
+    assert!(sentence_ms <= LONGEST_SENTENCE_MS, EOutOfBounds);
     docket.rules =
         Rules {
             evidence_window_ms,
@@ -450,6 +590,7 @@ public(package) fun set_rules(
             penalties,
             period_cap,
             correlated,
+            sentence_ms,
         };
     event::emit(RulesChanged { docket_id: object::id(docket), rules: docket.rules });
 }
@@ -478,13 +619,112 @@ public fun appeal_until_ms(case: &Case): u64 { case.appeal_until_ms }
 
 // === Inside ===
 
+/// That a statement is from within the evidence window and the token's life.
+fun check_fresh(docket: &Docket, token: &SealToken, timestamp_ms: u64, clock: &Clock) {
+    let now = clock.timestamp_ms();
+    assert!(
+        timestamp_ms <= now && now - timestamp_ms <= docket.rules.evidence_window_ms,
+        EStaleEvidence,
+    );
+    assert!(timestamp_ms <= token.expires_at_ms() + AFTER_TOKEN_MS, EStaleEvidence);
+}
+
+/// That a period is one that a statement of then may be about: as the cap is by period, there must not be
+/// many of them.
+fun check_period(docket: &Docket, period: u64, timestamp_ms: u64) {
+    let last = timestamp_ms / DAY_MS;
+    let windows = docket.rules.evidence_window_ms / DAY_MS + 1;
+    assert!(period <= last && last - period <= windows, EStaleEvidence);
+}
+
+/// Whether more nodes failed than can by their own faults.
+fun is_outage(docket: &Docket, failed: u64, total: u64): bool {
+    (failed as u128) * (WHOLE as u128) > (total as u128) * (docket.rules.correlated as u128)
+}
+
+/// A heartbeat's sequence and time; that it is one of the token's node.
+fun slot(token: &SealToken, message: vector<u8>): (u64, u64) {
+    let mut begins = HEARTBEAT;
+    begins.append(bcs::to_bytes(&token.cluster_id()));
+    begins.append(bcs::to_bytes(&object::id(token)));
+    begins.append(bcs::to_bytes(&token.node_id()));
+    let length = begins.length();
+    assert!(message.length() >= length + 16, ENotEquivocation);
+    let mut at = 0;
+    while (at < length) {
+        assert!(message[at] == begins[at], ENotEquivocation);
+        at = at + 1;
+    };
+    (number(&message, length), number(&message, length + 8))
+}
+
+/// A little-endian number at a position.
+fun number(message: &vector<u8>, at: u64): u64 {
+    let mut number = 0;
+    8u64.do!(|byte| {
+        number = number | ((message[at + byte] as u64) << ((8 * byte) as u8));
+    });
+    number
+}
+
+fun open(
+    docket: &mut Docket,
+    stake: &mut Stake,
+    cluster_id: ID,
+    kind: u8,
+    period: u64,
+    evidence: vector<u8>,
+    bond: Coin<SUI>,
+    proven: bool,
+    clock: &Clock,
+    ctx: &mut TxContext,
+): Case {
+    assert!(stake.tier() == staking::tier_node(), EWrongTier);
+    assert!(stake.is_slashable(), ENotSlashable);
+    assert!(bond.value() >= docket.rules.bond, EBondTooSmall);
+    let now = clock.timestamp_ms();
+    let case = Case {
+        id: object::new(ctx),
+        stake_id: object::id(stake),
+        cluster_id,
+        kind,
+        period,
+        evidence,
+        reporter: ctx.sender(),
+        bond: bond.into_balance(),
+        penalty: share_of(stake.at_stake(), docket.rules.penalties[kind as u64]),
+        reported_at_ms: now,
+        appeal_until_ms: now + docket.rules.appeal_window_ms,
+        proven,
+        status: PENDING,
+    };
+    docket.seen.add(evidence, object::id(&case));
+    docket.cases_opened = docket.cases_opened + 1;
+    stake.accuse();
+    event::emit(CaseOpened {
+        case_id: object::id(&case),
+        stake_id: case.stake_id,
+        cluster_id,
+        kind,
+        period,
+        evidence,
+        reporter: case.reporter,
+        bond: case.bond.value(),
+        penalty: case.penalty,
+        reported_at_ms: now,
+        appeal_until_ms: case.appeal_until_ms,
+        proven,
+    });
+    case
+}
+
 /// What the case takes now: its penalty, as far as the stake and the cap of its period allow. The cap
 /// is of what the stake was before anything was taken for the period.
 fun due(docket: &Docket, case: &Case, stake: &Stake): u64 {
     if (!stake.is_slashable()) return 0;
     let key = StakePeriod { stake_id: case.stake_id, period: case.period };
     let taken = if (docket.taken.contains(key)) docket.taken[key] else 0;
-    let held = stake.amount();
+    let held = stake.at_stake();
     let cap = share_of(held + taken, docket.rules.period_cap);
     if (cap <= taken) return 0;
     case.penalty.min(cap - taken).min(held)
@@ -501,8 +741,15 @@ fun count(docket: &mut Docket, stake_id: ID, period: u64, amount: u64) {
     }
 }
 
-fun reject(case: &mut Case, pool: &mut StakingPool, by_governance: bool, clock: &Clock) {
+fun reject(
+    case: &mut Case,
+    pool: &mut StakingPool,
+    stake: &mut Stake,
+    by_governance: bool,
+    clock: &Clock,
+) {
     case.status = REJECTED;
+    stake.close_case();
     let bond = case.bond.value();
     pool.fund(case.bond.withdraw_all());
     event::emit(CaseRejected {
@@ -537,30 +784,16 @@ public fun init_for_testing(ctx: &mut TxContext) {
 /// A case as `report` opens it, without a signature.
 public fun case_for_testing(
     docket: &mut Docket,
-    stake: &Stake,
+    stake: &mut Stake,
     cluster: &Cluster,
     kind: u8,
     period: u64,
-    reporter: address,
-    bond: Balance<SUI>,
+    bond: Coin<SUI>,
     clock: &Clock,
     ctx: &mut TxContext,
 ): Case {
-    let now = clock.timestamp_ms();
-    Case {
-        id: object::new(ctx),
-        stake_id: object::id(stake),
-        cluster_id: object::id(cluster),
-        kind,
-        period,
-        evidence: hash::blake2b256(&bcs::to_bytes(&docket.cases_opened)),
-        reporter,
-        bond,
-        penalty: share_of(stake.amount(), docket.rules.penalties[kind as u64]),
-        reported_at_ms: now,
-        appeal_until_ms: now + docket.rules.appeal_window_ms,
-        status: PENDING,
-    }
+    let evidence = hash::blake2b256(&bcs::to_bytes(&docket.cases_opened));
+    docket.open(stake, object::id(cluster), kind, period, evidence, bond, false, clock, ctx)
 }
 
 #[test_only]
@@ -576,4 +809,9 @@ public fun seen_for_testing(docket: &Docket, evidence: vector<u8>): ID {
 #[test_only]
 public fun taken_for_testing(docket: &Docket, stake_id: ID, period: u64): u64 {
     docket.taken[StakePeriod { stake_id, period }]
+}
+
+#[test_only]
+public fun outage_for_testing(docket: &Docket, cluster_id: ID, period: u64): u64 {
+    docket.outages[ClusterPeriod { cluster_id, period }]
 }

@@ -25,7 +25,7 @@ fun start(): (World, Cluster, ClusterCap, Enclave) {
     let mut world = begin();
     let (mut cluster, cap) = world.cluster(b"home");
     world.approve(&cap, &mut cluster, 0, bytes(48, 1));
-    let enclave = world.enclave(&cap, &cluster, KEY, bytes(48, 1));
+    let enclave = world.enclave(&cap, &mut cluster, KEY, bytes(48, 1));
     (world, cluster, cap, enclave)
 }
 
@@ -99,8 +99,8 @@ fun a_statement_of_another_state_aborts() {
 
 #[test, expected_failure(abort_code = anchors::EUntrustedEnclave)]
 fun a_statement_of_a_revoked_enclave_aborts() {
-    let (mut world, cluster, cap, mut enclave) = start();
-    world.revoke_enclave(&cap, &cluster, &mut enclave);
+    let (mut world, mut cluster, cap, mut enclave) = start();
+    world.revoke_enclave(&cap, &mut cluster, &mut enclave);
     world.anchor(&cluster, &enclave, 1, 1, 10, AT_1_1_10);
     abort 0xdead
 }

@@ -41,7 +41,7 @@ fun measurement(byte: u8): vector<u8> { bytes(48, byte) }
 fun a_cluster_begins_empty() {
     let (world, cluster, cap) = start();
     assert_eq!(cluster.name(), b"home".to_string());
-    assert!(!cluster.is_allowed(0, measurement(1)));
+    assert!(!cluster.is_active(0, measurement(1), world.clock()));
     assert_eq!(events_by_type<ClusterCreated>().length(), 1);
     finish(world, cluster, cap);
 }
@@ -65,14 +65,14 @@ fun measurements_are_approved_retired_and_brought_back() {
     let (world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
     world.approve(&cap, &mut cluster, 1, measurement(1));
-    assert!(cluster.is_allowed(0, measurement(1)));
-    assert!(!cluster.is_allowed(0, measurement(2)));
-    assert!(!cluster.is_allowed(2, measurement(1)));
+    assert!(cluster.is_active(0, measurement(1), world.clock()));
+    assert!(!cluster.is_active(0, measurement(2), world.clock()));
+    assert!(!cluster.is_active(2, measurement(1), world.clock()));
     world.retire(&cap, &mut cluster, 0, measurement(1));
-    assert!(!cluster.is_allowed(0, measurement(1)));
-    assert!(cluster.is_allowed(1, measurement(1)));
+    assert!(!cluster.is_active(0, measurement(1), world.clock()));
+    assert!(cluster.is_active(1, measurement(1), world.clock()));
     world.approve(&cap, &mut cluster, 0, measurement(1));
-    assert!(cluster.is_allowed(0, measurement(1)));
+    assert!(cluster.is_active(0, measurement(1), world.clock()));
     assert_eq!(events_by_type<MeasurementApproved>().length(), 3);
     assert_eq!(events_by_type<MeasurementRetired>().length(), 1);
     finish(world, cluster, cap);
@@ -215,7 +215,7 @@ fun approving_twice_aborts() {
 fun a_long_source_aborts() {
     let (world, mut cluster, cap) = start();
     let source = bytes(257, 0x61).to_string();
-    cap.approve_measurement(&mut cluster, 0, measurement(1), source, world.clock());
+    cap.approve_measurement(&mut cluster, 0, measurement(1), source, 0, world.clock());
     abort 0xdead
 }
 
@@ -261,6 +261,7 @@ fun registering_what_is_retired_aborts() {
 #[test, expected_failure(abort_code = enclave_registry::EInvalidUrl)]
 fun an_empty_url_aborts() {
     let (world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
     world.register(&cap, &mut cluster, b"", bytes(32, 1), measurement(1));
     abort 0xdead
 }
@@ -268,6 +269,7 @@ fun an_empty_url_aborts() {
 #[test, expected_failure(abort_code = enclave_registry::EInvalidKeyHash)]
 fun a_short_key_hash_aborts() {
     let (world, mut cluster, cap) = start();
+    world.approve(&cap, &mut cluster, 0, measurement(1));
     world.register(&cap, &mut cluster, URL, bytes(31, 1), measurement(1));
     abort 0xdead
 }
@@ -293,7 +295,7 @@ fun removing_an_unknown_endpoint_aborts() {
 fun an_enclave_is_trusted_while_it_is_registered_and_its_measurement_allowed() {
     let (mut world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
-    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    let mut enclave = world.enclave(&cap, &mut cluster, bytes(32, 9), measurement(1));
     assert_eq!(enclave.public_key(), bytes(32, 9));
     assert!(cluster.is_trusted(&enclave));
     let (second, other) = world.cluster(b"away");
@@ -302,7 +304,7 @@ fun an_enclave_is_trusted_while_it_is_registered_and_its_measurement_allowed() {
     assert!(!cluster.is_trusted(&enclave));
     world.approve(&cap, &mut cluster, 0, measurement(1));
     assert!(cluster.is_trusted(&enclave));
-    world.revoke_enclave(&cap, &cluster, &mut enclave);
+    world.revoke_enclave(&cap, &mut cluster, &mut enclave);
     assert!(!cluster.is_trusted(&enclave));
     assert_eq!(events_by_type<EnclaveRegistered>().length(), 1);
     assert_eq!(events_by_type<EnclaveRevoked>().length(), 1);
@@ -316,14 +318,14 @@ fun an_enclave_is_trusted_while_it_is_registered_and_its_measurement_allowed() {
 fun a_short_public_key_aborts() {
     let (mut world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
-    let _enclave = world.enclave(&cap, &cluster, bytes(31, 9), measurement(1));
+    let _enclave = world.enclave(&cap, &mut cluster, bytes(31, 9), measurement(1));
     abort 0xdead
 }
 
 #[test, expected_failure(abort_code = enclave_registry::ENotApproved)]
 fun an_enclave_that_runs_what_is_not_approved_aborts() {
-    let (mut world, cluster, cap) = start();
-    let _enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
+    let (mut world, mut cluster, cap) = start();
+    let _enclave = world.enclave(&cap, &mut cluster, bytes(32, 9), measurement(1));
     abort 0xdead
 }
 
@@ -332,7 +334,7 @@ fun registering_an_enclave_with_anothers_capability_aborts() {
     let (mut world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
     let (_second, other) = world.cluster(b"away");
-    let _enclave = world.enclave(&other, &cluster, bytes(32, 9), measurement(1));
+    let _enclave = world.enclave(&other, &mut cluster, bytes(32, 9), measurement(1));
     abort 0xdead
 }
 
@@ -340,9 +342,9 @@ fun registering_an_enclave_with_anothers_capability_aborts() {
 fun revoking_anothers_enclave_aborts() {
     let (mut world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
-    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
-    let (second, other) = world.cluster(b"away");
-    world.revoke_enclave(&other, &second, &mut enclave);
+    let mut enclave = world.enclave(&cap, &mut cluster, bytes(32, 9), measurement(1));
+    let (mut second, other) = world.cluster(b"away");
+    world.revoke_enclave(&other, &mut second, &mut enclave);
     abort 0xdead
 }
 
@@ -350,8 +352,8 @@ fun revoking_anothers_enclave_aborts() {
 fun revoking_an_enclave_twice_aborts() {
     let (mut world, mut cluster, cap) = start();
     world.approve(&cap, &mut cluster, 0, measurement(1));
-    let mut enclave = world.enclave(&cap, &cluster, bytes(32, 9), measurement(1));
-    world.revoke_enclave(&cap, &cluster, &mut enclave);
-    world.revoke_enclave(&cap, &cluster, &mut enclave);
+    let mut enclave = world.enclave(&cap, &mut cluster, bytes(32, 9), measurement(1));
+    world.revoke_enclave(&cap, &mut cluster, &mut enclave);
+    world.revoke_enclave(&cap, &mut cluster, &mut enclave);
     abort 0xdead
 }

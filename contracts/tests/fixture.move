@@ -5,12 +5,15 @@
 module k3s_daas::fixture;
 
 use k3s_daas::anchors::{Self, Anchors};
+use k3s_daas::delegation::{Self, Delegation};
 use k3s_daas::enclave_registry::{Self, Cluster, ClusterCap, Enclave};
 use k3s_daas::k8s_gateway::{Self, Gateway, SealToken};
+use k3s_daas::node_keys;
 use k3s_daas::params::{Self, Params};
 use k3s_daas::rewards::{Self, Escrow, Rewards};
 use k3s_daas::slashing::{Self, Case, Docket};
 use k3s_daas::staking::{Self, AdminCap, SlashCap, Stake, StakingPool};
+use k3s_daas::unbonding::{Self, Unbonding};
 use std::string::String;
 use std::unit_test::destroy;
 use sui::clock::{Self, Clock};
@@ -66,10 +69,11 @@ public fun end(world: World) {
     destroy(world);
 }
 
-/// The context of a transaction of `sender`.
+/// The context of a transaction of `sender`. An epoch is a day.
 public fun ctx(world: &mut World, sender: address): TxContext {
     world.transactions = world.transactions + 1;
-    tx_context::new_from_hint(sender, world.transactions, 0, 0, 0)
+    let epoch = world.now() / day();
+    tx_context::new_from_hint(sender, world.transactions, epoch, 0, 0)
 }
 
 public fun advance(world: &mut World, ms: u64) { world.clock.increment_for_testing(ms); }
@@ -79,6 +83,12 @@ public fun now(world: &World): u64 { world.clock.timestamp_ms() }
 public fun pool(world: &World): &StakingPool { &world.pool }
 
 public fun pool_mut(world: &mut World): &mut StakingPool { &mut world.pool }
+
+public fun gateway(world: &World): &Gateway { &world.gateway }
+
+public fun admin(world: &World): &AdminCap { &world.admin }
+
+public fun params(world: &World): &Params { &world.params }
 
 public fun gateway_mut(world: &mut World): &mut Gateway { &mut world.gateway }
 
@@ -106,13 +116,46 @@ public fun top_up(world: &mut World, sender: address, stake: &mut Stake, amount:
 
 public fun unstake(world: &mut World, sender: address, stake: &mut Stake) {
     let ctx = world.ctx(sender);
-    staking::request_unstake(&mut world.pool, stake, &world.clock, &ctx);
+    unbonding::request_unstake(
+        &mut world.pool,
+        &mut world.rewards,
+        stake,
+        &world.clock,
+        &ctx,
+    );
+}
+
+public fun unstake_part(
+    world: &mut World,
+    sender: address,
+    stake: &mut Stake,
+    amount: u64,
+): Unbonding {
+    let mut ctx = world.ctx(sender);
+    unbonding::unstake(
+        &mut world.pool,
+        &mut world.rewards,
+        stake,
+        amount,
+        &world.clock,
+        &mut ctx,
+    )
 }
 
 public fun withdraw(world: &mut World, sender: address, stake: &mut Stake): u64 {
     let mut ctx = world.ctx(sender);
-    let coin = staking::withdraw(&mut world.pool, stake, &world.clock, &mut ctx);
+    let coin = unbonding::withdraw(&mut world.pool, stake, &world.clock, &mut ctx);
     burn(coin)
+}
+
+public fun redeem(world: &mut World, stake: &mut Stake, part: Unbonding): u64 {
+    let mut ctx = world.ctx(@0xCC);
+    burn(unbonding::redeem(&mut world.pool, stake, part, &world.clock, &mut ctx))
+}
+
+public fun unjail(world: &mut World, sender: address, stake: &mut Stake) {
+    let ctx = world.ctx(sender);
+    staking::unjail(&world.pool, stake, &world.clock, &ctx);
 }
 
 public fun slash(world: &mut World, stake: &mut Stake, amount: u64) {
@@ -120,7 +163,110 @@ public fun slash(world: &mut World, stake: &mut Stake, amount: u64) {
 }
 
 public fun slash_for(world: &mut World, stake: &mut Stake, amount: u64, reason: String) {
-    staking::slash(&world.slash, &mut world.pool, stake, amount, reason, &world.clock);
+    let ctx = world.ctx(PUBLISHER);
+    slashing::slash(
+        &world.slash,
+        &mut world.pool,
+        &mut world.rewards,
+        stake,
+        amount,
+        reason,
+        &world.clock,
+        &ctx,
+    );
+}
+
+// === Delegation ===
+
+public fun delegate(
+    world: &mut World,
+    sender: address,
+    stake: &mut Stake,
+    amount: u64,
+): Delegation {
+    let mut ctx = world.ctx(sender);
+    let coin = coin::mint_for_testing<SUI>(amount, &mut ctx);
+    delegation::delegate(
+        &mut world.pool,
+        &mut world.rewards,
+        stake,
+        coin,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun undelegate(
+    world: &mut World,
+    stake: &mut Stake,
+    delegation: &mut Delegation,
+    amount: u64,
+): Unbonding {
+    let mut ctx = world.ctx(@0xCC);
+    delegation::undelegate(
+        &mut world.pool,
+        &mut world.rewards,
+        stake,
+        delegation,
+        amount,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun claim_delegated(
+    world: &mut World,
+    stake: &Stake,
+    delegation: &mut Delegation,
+): u64 {
+    let mut ctx = world.ctx(@0xCC);
+    burn(delegation::claim(&mut world.rewards, stake, delegation, &world.clock, &mut ctx))
+}
+
+public fun set_commission(
+    world: &mut World,
+    sender: address,
+    stake: &mut Stake,
+    commission: u64,
+) {
+    let ctx = world.ctx(sender);
+    delegation::set_commission(
+        &world.pool,
+        &mut world.rewards,
+        stake,
+        commission,
+        &world.clock,
+        &ctx,
+    );
+}
+
+public fun set_delegation(world: &mut World, most: u64, step: u64, minimum: u64) {
+    staking::set_delegation(&mut world.pool, most, step, minimum);
+}
+
+// === Keys ===
+
+public fun rotate(
+    world: &mut World,
+    sender: address,
+    stake: &mut Stake,
+    token: &mut SealToken,
+    new_key: vector<u8>,
+    proof: vector<u8>,
+    commitment: vector<u8>,
+) {
+    let ctx = world.ctx(sender);
+    node_keys::rotate(
+        &world.pool,
+        &mut world.gateway,
+        stake,
+        token,
+        new_key,
+        proof,
+        commitment,
+        &world.clock,
+        &ctx,
+    );
 }
 
 public fun set_tier(world: &mut World, tier: u8, minimum: u64, lockup_ms: u64) {
@@ -162,7 +308,15 @@ public fun approve(
     measurement: vector<u8>,
 ) {
     let source = b"commit 1234".to_string();
-    enclave_registry::approve_measurement(cap, cluster, kind, measurement, source, &world.clock);
+    enclave_registry::approve_measurement(
+        cap,
+        cluster,
+        kind,
+        measurement,
+        source,
+        0,
+        &world.clock,
+    );
 }
 
 public fun retire(
@@ -201,7 +355,7 @@ public fun remove(world: &World, cap: &ClusterCap, cluster: &mut Cluster, url: v
 public fun enclave(
     world: &mut World,
     cap: &ClusterCap,
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     public_key: vector<u8>,
     measurement: vector<u8>,
 ): Enclave {
@@ -210,6 +364,7 @@ public fun enclave(
         cap,
         cluster,
         public_key,
+        bytes(32, 5),
         measurement,
         0,
         &world.clock,
@@ -220,7 +375,7 @@ public fun enclave(
 public fun revoke_enclave(
     world: &World,
     cap: &ClusterCap,
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     enclave: &mut Enclave,
 ) {
     enclave_registry::revoke_enclave(cap, cluster, enclave, &world.clock);
@@ -231,21 +386,24 @@ public fun revoke_enclave(
 /// Facts of a single failed node of ten, told now.
 public fun report(
     world: &mut World,
-    stake: &Stake,
+    stake: &mut Stake,
+    token: &SealToken,
     cluster: &Cluster,
     enclave: &Enclave,
     signature: vector<u8>,
 ): Case {
     let now = world.now();
-    world.report_with(stake, cluster, enclave, 0, 1, now, signature, 100_000_000)
+    world.report_with(stake, token, cluster, enclave, 0, 0, 1, now, signature, 100_000_000)
 }
 
 public fun report_with(
     world: &mut World,
-    stake: &Stake,
+    stake: &mut Stake,
+    token: &SealToken,
     cluster: &Cluster,
     enclave: &Enclave,
     kind: u8,
+    period: u64,
     failed: u64,
     timestamp_ms: u64,
     signature: vector<u8>,
@@ -256,10 +414,11 @@ public fun report_with(
     slashing::report(
         &mut world.docket,
         stake,
+        token,
         cluster,
         enclave,
         kind,
-        5,
+        period,
         6,
         failed,
         10,
@@ -272,23 +431,72 @@ public fun report_with(
     )
 }
 
+public fun report_equivocation(
+    world: &mut World,
+    stake: &mut Stake,
+    token: &SealToken,
+    key: vector<u8>,
+    first: vector<u8>,
+    first_signature: vector<u8>,
+    second: vector<u8>,
+    second_signature: vector<u8>,
+): Case {
+    let mut ctx = world.ctx(@0xEE);
+    let bond = coin::mint_for_testing<SUI>(100_000_000, &mut ctx);
+    slashing::report_equivocation(
+        &mut world.docket,
+        stake,
+        token,
+        key,
+        first,
+        first_signature,
+        second,
+        second_signature,
+        bond,
+        &world.clock,
+        &mut ctx,
+    )
+}
+
+public fun declare_outage(
+    world: &mut World,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    period: u64,
+    failed: u64,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+) {
+    slashing::declare_outage(
+        &mut world.docket,
+        cluster,
+        enclave,
+        period,
+        failed,
+        10,
+        timestamp_ms,
+        signature,
+        &world.clock,
+    );
+}
+
 /// A case of the kind and period, reported by 0xEE with the least bond.
 public fun case(
     world: &mut World,
-    stake: &Stake,
+    stake: &mut Stake,
     cluster: &Cluster,
     kind: u8,
     period: u64,
 ): Case {
     let mut ctx = world.ctx(@0xEE);
+    let bond = coin::mint_for_testing<SUI>(100_000_000, &mut ctx);
     slashing::case_for_testing(
         &mut world.docket,
         stake,
         cluster,
         kind,
         period,
-        @0xEE,
-        balance::create_for_testing(100_000_000),
+        bond,
         &world.clock,
         &mut ctx,
     )
@@ -297,6 +505,7 @@ public fun case(
 public fun appeal(
     world: &mut World,
     case: &mut Case,
+    stake: &mut Stake,
     cluster: &Cluster,
     enclave: &Enclave,
     timestamp_ms: u64,
@@ -306,6 +515,7 @@ public fun appeal(
         &world.docket,
         &mut world.pool,
         case,
+        stake,
         cluster,
         enclave,
         timestamp_ms,
@@ -319,6 +529,7 @@ public fun execute(world: &mut World, case: &mut Case, stake: &mut Stake) {
     slashing::execute(
         &mut world.docket,
         &mut world.pool,
+        &mut world.rewards,
         case,
         stake,
         &world.clock,
@@ -326,8 +537,8 @@ public fun execute(world: &mut World, case: &mut Case, stake: &mut Stake) {
     );
 }
 
-public fun veto(world: &mut World, case: &mut Case) {
-    slashing::veto(&world.admin, &world.docket, &mut world.pool, case, &world.clock);
+public fun veto(world: &mut World, case: &mut Case, stake: &mut Stake) {
+    slashing::veto(&world.admin, &world.docket, &mut world.pool, case, stake, &world.clock);
 }
 
 public fun set_rules(
@@ -339,6 +550,7 @@ public fun set_rules(
     penalties: vector<u64>,
     period_cap: u64,
     correlated: u64,
+    sentence_ms: u64,
 ) {
     slashing::set_rules(
         &mut world.docket,
@@ -350,6 +562,7 @@ public fun set_rules(
         penalties,
         period_cap,
         correlated,
+        sentence_ms,
     );
 }
 
@@ -374,6 +587,14 @@ public fun execute_change(world: &mut World, number: u64) {
         number,
         &world.clock,
     );
+}
+
+public fun execute_gateway(world: &mut World, number: u64) {
+    params::execute_gateway(&mut world.params, &mut world.gateway, number, &world.clock);
+}
+
+public fun execute_anchors(world: &mut World, number: u64) {
+    params::execute_anchors(&mut world.params, &mut world.anchors, number, &world.clock);
 }
 
 public fun set_paused(world: &mut World, paused: bool) {
@@ -412,7 +633,10 @@ public fun claim(world: &mut World, sender: address, stake: &Stake): u64 {
     burn(world.rewards.claim(stake, &world.clock, &mut ctx))
 }
 
-public fun refresh(world: &mut World, stake: &Stake) { world.rewards.refresh(stake, &world.clock); }
+public fun refresh(world: &mut World, stake: &Stake) {
+    let ctx = world.ctx(@0xCC);
+    world.rewards.refresh(stake, &world.clock, &ctx);
+}
 
 public fun report_performance(
     world: &mut World,
@@ -423,6 +647,7 @@ public fun report_performance(
     timestamp_ms: u64,
     signature: vector<u8>,
 ) {
+    let ctx = world.ctx(@0xCC);
     world
         .rewards
         .report_performance(
@@ -433,6 +658,7 @@ public fun report_performance(
             timestamp_ms,
             signature,
             &world.clock,
+            &ctx,
         );
 }
 
@@ -567,6 +793,25 @@ public fun renew(
 public fun revoke(world: &mut World, sender: address, token: &mut SealToken) {
     let ctx = world.ctx(sender);
     k8s_gateway::revoke_seal_token(&mut world.gateway, token, &world.clock, &ctx);
+}
+
+public fun consume(
+    world: &World,
+    token: &mut SealToken,
+    cluster: &Cluster,
+    enclave: &Enclave,
+    timestamp_ms: u64,
+    signature: vector<u8>,
+) {
+    k8s_gateway::consume(
+        &world.gateway,
+        token,
+        cluster,
+        enclave,
+        timestamp_ms,
+        signature,
+        &world.clock,
+    );
 }
 
 public fun revoke_unbacked(world: &mut World, stake: &Stake, token: &mut SealToken) {

@@ -14,12 +14,24 @@ use k3s_daas::params::{
     ParamsMigrated
 };
 use k3s_daas::rewards::EmissionChanged;
-use k3s_daas::staking::{Self, PauseChanged};
+use k3s_daas::staking::{Self, DelegationRulesChanged, PauseChanged};
 use std::unit_test::{assert_eq, destroy};
 use sui::event::events_by_type;
 
 const ALICE: address = @0xA1;
-const RULES: vector<u64> = vector[86_400_000, 86_400_000, 1, 500, 1, 2, 3, 4, 5_000, 2_000];
+const RULES: vector<u64> = vector[
+    86_400_000,
+    86_400_000,
+    1,
+    500,
+    1,
+    2,
+    3,
+    4,
+    5_000,
+    2_000,
+    1_000,
+];
 
 /// Proposes, waits for the timelock, executes.
 fun change(world: &mut World, kind: u8, values: vector<u64>) {
@@ -39,10 +51,12 @@ fun every_kind_of_change_takes_effect() {
     assert_eq!(world.pool().unbonding_ms(), 2 * day());
     change(&mut world, 4, vector[sui()]);
     assert_eq!(events_by_type<EmissionChanged>().length(), 1);
+    change(&mut world, 5, vector[3_000, 200, sui()]);
+    assert_eq!(events_by_type<DelegationRulesChanged>().length(), 1);
     change(&mut world, 3, vector[day()]);
     assert_eq!(events_by_type<DelayChanged>().length(), 1);
-    assert_eq!(events_by_type<ChangeProposed>().length(), 5);
-    assert_eq!(events_by_type<ChangeExecuted>().length(), 5);
+    assert_eq!(events_by_type<ChangeProposed>().length(), 6);
+    assert_eq!(events_by_type<ChangeExecuted>().length(), 6);
     // The new delay holds.
     let number = world.propose(1, vector[3 * day()]);
     world.advance(day());
@@ -142,7 +156,7 @@ fun pausing_twice_aborts() {
 #[test, expected_failure(abort_code = params::EUnknownKind)]
 fun an_unknown_kind_aborts() {
     let mut world = begin();
-    world.propose(5, vector[1]);
+    world.propose(8, vector[1]);
     abort 0xdead
 }
 

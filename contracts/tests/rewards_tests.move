@@ -27,7 +27,7 @@ fun start(): (World, Cluster, ClusterCap, Enclave, Stake) {
     let mut world = begin();
     let (mut cluster, cap) = world.cluster(b"home");
     world.approve(&cap, &mut cluster, 0, bytes(48, 1));
-    let enclave = world.enclave(&cap, &cluster, KEY, bytes(48, 1));
+    let enclave = world.enclave(&cap, &mut cluster, KEY, bytes(48, 1));
     let stake = world.stake(ALICE, sui(), 0);
     world.set_cluster(&cluster, true);
     world.set_emission(sui());
@@ -67,17 +67,71 @@ fun a_reported_stake_earns_by_time_and_performance() {
 }
 
 #[test]
-fun a_stake_that_is_no_longer_reported_or_left_earns_nothing() {
+fun a_stake_that_left_keeps_what_it_has_earned_and_earns_no_more() {
     let (mut world, cluster, cap, enclave, mut stake) = start();
     world.fund_rewards(10 * sui());
     world.report_performance(&stake, &cluster, &enclave, 10_000, BEGAN + day(), FULL);
     world.advance(day());
     world.unstake(ALICE, &mut stake);
+    world.advance(day());
+    let earned = world.claim(ALICE, &stake);
+    assert!(earned <= sui() && earned > sui() - 100);
+    check(&mut world);
+    end(world, cluster, cap, enclave, stake);
+}
+
+#[test]
+fun a_stake_that_is_no_longer_reported_earns_nothing() {
+    let (mut world, cluster, cap, enclave, stake) = start();
+    world.fund_rewards(10 * sui());
+    world.report_performance(&stake, &cluster, &enclave, 10_000, BEGAN + day(), FULL);
+    world.advance(2 * day() + 1);
     world.refresh(&stake);
     let parts = world.rewards_mut().parts_for_testing();
     // What it would have earned is back in the budget.
     assert!(parts[0] >= 10 * sui() - 100);
     check(&mut world);
+    end(world, cluster, cap, enclave, stake);
+}
+
+#[test]
+fun a_slash_weighs_at_once() {
+    let (mut world, cluster, cap, enclave, mut stake) = start();
+    world.report_performance(&stake, &cluster, &enclave, 10_000, BEGAN + day(), FULL);
+    assert_eq!(world.rewards_mut().weight_for_testing(), sui());
+    world.slash(&mut stake, sui() / 4);
+    assert_eq!(world.rewards_mut().weight_for_testing(), sui() * 3 / 4);
+    end(world, cluster, cap, enclave, stake);
+}
+
+#[test]
+fun a_top_up_weighs_from_the_next_epoch_on() {
+    let (mut world, cluster, cap, enclave, mut stake) = start();
+    world.report_performance(&stake, &cluster, &enclave, 10_000, BEGAN + day(), FULL);
+    world.top_up(ALICE, &mut stake, 5 * sui());
+    world.refresh(&stake);
+    assert_eq!(world.rewards_mut().weight_for_testing(), sui());
+    // What came last leaves first, at no cost to what was there.
+    let part = world.unstake_part(ALICE, &mut stake, sui());
+    assert_eq!(world.rewards_mut().weight_for_testing(), sui());
+    world.advance(day());
+    world.refresh(&stake);
+    assert_eq!(world.rewards_mut().weight_for_testing(), 5 * sui());
+    destroy(part);
+    end(world, cluster, cap, enclave, stake);
+}
+
+#[test]
+fun unstaking_a_part_weighs_at_once() {
+    let (mut world, cluster, cap, enclave, mut stake) = start();
+    world.top_up(ALICE, &mut stake, sui());
+    world.report_performance(&stake, &cluster, &enclave, 10_000, BEGAN + day(), FULL);
+    world.advance(day());
+    world.refresh(&stake);
+    assert_eq!(world.rewards_mut().weight_for_testing(), 2 * sui());
+    let part = world.unstake_part(ALICE, &mut stake, sui());
+    assert_eq!(world.rewards_mut().weight_for_testing(), sui());
+    destroy(part);
     end(world, cluster, cap, enclave, stake);
 }
 
@@ -140,9 +194,9 @@ fun a_report_of_a_cluster_that_is_not_admitted_aborts() {
 
 #[test, expected_failure(abort_code = rewards::EUntrustedEnclave)]
 fun a_report_of_a_revoked_enclave_aborts() {
-    let (mut world, _cluster, _cap, _enclave, _stake) = start();
+    let (mut world, mut _cluster, _cap, _enclave, _stake) = start();
     let mut revoked = _enclave;
-    world.revoke_enclave(&_cap, &_cluster, &mut revoked);
+    world.revoke_enclave(&_cap, &mut _cluster, &mut revoked);
     world.report_performance(&_stake, &_cluster, &revoked, 10_000, BEGAN + day(), FULL);
     abort 0xdead
 }
@@ -261,7 +315,7 @@ fun claiming_without_enrolling_aborts() {
 }
 
 #[test, expected_failure(abort_code = rewards::ENotYet)]
-fun a_report_in_the_period_of_enrolling_aborts() {
+fun a_report_in_the_epoch_of_enrolling_aborts() {
     let (mut world, _cluster, _cap, _enclave, _stake) = start();
     let stake = world.stake(ALICE, sui(), 0);
     world.enroll(ALICE, &stake);

@@ -6,6 +6,7 @@ module k3s_daas::staking_tests;
 use k3s_daas::fixture::{Self, begin, day, sui};
 use k3s_daas::staking::{
     Self,
+    PartUnstaked,
     PoolCreated,
     PoolMigrated,
     Slashed,
@@ -515,5 +516,152 @@ fun taking_the_treasury_in_another_version_aborts() {
     let mut world = begin();
     world.pool_mut().set_version_for_testing(2);
     world.withdraw_treasury(1);
+    abort 0xdead
+}
+
+#[test]
+fun a_part_leaves_through_the_queue() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    world.advance(day());
+    let part = world.unstake_part(ALICE, &mut stake, 2 * sui());
+    assert_eq!(stake.amount(), sui());
+    assert_eq!(stake.queued(), 2 * sui());
+    assert!(stake.is_good() && world.sufficient(&stake, 0));
+    world.advance(14 * day());
+    assert_eq!(world.redeem(&mut stake, part), 2 * sui());
+    assert_eq!(events_by_type<PartUnstaked>().length(), 1);
+    destroy(stake);
+    world.end();
+}
+
+#[test]
+fun what_is_new_weighs_from_the_next_epoch_on() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    assert_eq!(stake.weighing(0), 0);
+    assert_eq!(stake.weighing(1), 3 * sui());
+    world.advance(day());
+    world.top_up(ALICE, &mut stake, sui());
+    assert_eq!(stake.weighing(1), 3 * sui());
+    assert_eq!(stake.weighing(2), 4 * sui());
+    destroy(stake);
+    world.end();
+}
+
+#[test]
+fun a_jailed_stake_leaves_and_is_slashed() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    stake.jail(1_000, world.clock());
+    assert!(stake.is_active() && !stake.is_good());
+    world.slash(&mut stake, sui());
+    world.advance(day());
+    world.unstake(ALICE, &mut stake);
+    world.advance(14 * day());
+    assert_eq!(world.withdraw(ALICE, &mut stake), 2 * sui());
+    // Nothing is left to jail.
+    stake.jail(1_000, world.clock());
+    destroy(stake);
+    world.end();
+}
+
+#[test, expected_failure(abort_code = staking::EBelowMinimum)]
+fun unstaking_a_part_that_leaves_too_little_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    world.advance(day());
+    let _part = world.unstake_part(ALICE, &mut stake, 2 * sui() + 1);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::EZeroAmount)]
+fun unstaking_no_part_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    world.advance(day());
+    let _part = world.unstake_part(ALICE, &mut stake, 0);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ENotOwner)]
+fun unstaking_a_part_of_anothers_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    world.advance(day());
+    let _part = world.unstake_part(BOB, &mut stake, sui());
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::EStillLocked)]
+fun unstaking_a_locked_part_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    let _part = world.unstake_part(ALICE, &mut stake, sui());
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ENotActive)]
+fun unstaking_a_part_of_what_leaves_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, 3 * sui(), 0);
+    world.advance(day());
+    world.unstake(ALICE, &mut stake);
+    let _part = world.unstake_part(ALICE, &mut stake, sui());
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ENotJailed)]
+fun freeing_what_is_free_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    world.unjail(ALICE, &mut stake);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::EStillJailed)]
+fun freeing_early_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    stake.jail(1_000, world.clock());
+    world.advance(999);
+    world.unjail(ALICE, &mut stake);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ENotOwner)]
+fun freeing_anothers_stake_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    stake.jail(1_000, world.clock());
+    world.advance(1_000);
+    world.unjail(BOB, &mut stake);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ETombstoned)]
+fun freeing_a_tombstoned_stake_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    stake.tombstone(world.clock());
+    world.unjail(ALICE, &mut stake);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::EWrongVersion)]
+fun freeing_in_another_version_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    world.pool_mut().set_version_for_testing(2);
+    world.unjail(ALICE, &mut stake);
+    abort 0xdead
+}
+
+#[test, expected_failure(abort_code = staking::ETombstoned)]
+fun topping_up_a_tombstoned_stake_aborts() {
+    let mut world = begin();
+    let mut stake = world.stake(ALICE, sui(), 0);
+    stake.tombstone(world.clock());
+    world.top_up(ALICE, &mut stake, sui());
     abort 0xdead
 }

@@ -2,6 +2,10 @@
 
 use crate::Abort;
 
+mod interface;
+
+use interface::{INTERFACE, UPGRADES};
+
 const STAKING: &[(&str, &str)] = &[
     (
         "EWrongVersion",
@@ -27,6 +31,64 @@ const STAKING: &[(&str, &str)] = &[
         "the object already has the package's version",
     ),
     ("EPaused", "governance has stopped new stake"),
+    ("ENotJailed", "the stake is not jailed"),
+    ("EStillJailed", "the sentence is not over"),
+    ("ETombstoned", "the stake is tombstoned: it never counts again"),
+    ("EJailed", "the stake is jailed"),
+    ("EAccused", "a case against the stake is pending"),
+    (
+        "ECommission",
+        "the commission is above the greatest, or rises by more than its step",
+    ),
+    (
+        "ETooSoon",
+        "the commission or the key was changed less than a day ago",
+    ),
+    ("EWrongTier", "the stake is not of the node tier"),
+];
+
+const SHARES: &[(&str, &str)] = &[
+    ("", ""),
+    (
+        "EWorthless",
+        "losses have left next to nothing behind a share",
+    ),
+    ("ETooMany", "there are not so many shares"),
+];
+
+const UNBONDING: &[(&str, &str)] = &[
+    ("", ""),
+    (
+        "EWrongStake",
+        "the stake is not the one whose queue this is part of",
+    ),
+];
+
+const DELEGATION: &[(&str, &str)] = &[
+    ("", ""),
+    ("EWrongStake", "the delegation is to another stake"),
+    (
+        "ENotEnrolled",
+        "the stake does not earn: it is not enrolled",
+    ),
+    ("EZeroAmount", "an amount of zero, or of nothing that is left"),
+    ("EDust", "too little would remain: take all"),
+    ("ENothingOwed", "there is nothing to claim"),
+    ("ENotEmpty", "there is something in it"),
+];
+
+const NODE_KEYS: &[(&str, &str)] = &[
+    ("", ""),
+    ("ENotOwner", "the sender does not own the stake"),
+    ("EWrongStake", "the stake is not the token's"),
+    (
+        "EKeyUsed",
+        "the key is the present one, or one that the stake had before",
+    ),
+    (
+        "EInvalidProof",
+        "the proof is not the new key's signature over the rotation",
+    ),
 ];
 
 const GATEWAY: &[(&str, &str)] = &[
@@ -67,6 +129,26 @@ const GATEWAY: &[(&str, &str)] = &[
         "the object already has the package's version",
     ),
     ("EPaused", "governance has stopped new tokens"),
+    ("EClusterNotOpen", "the cluster is suspended or closed"),
+    (
+        "EUntrustedEnclave",
+        "the enclave is another cluster's, revoked, or runs what is no longer allowed",
+    ),
+    (
+        "EInvalidSignature",
+        "the signature is not the enclave's over this statement",
+    ),
+    (
+        "EStaleStatement",
+        "the statement is from the future or too old",
+    ),
+    (
+        "EConsumed",
+        "the token was used with its present commitment",
+    ),
+    ("EWrongCluster", "the cluster is not the token's"),
+    ("EExpired", "the token has expired"),
+    ("EOutOfBounds", "a rule is out of its bounds"),
 ];
 
 const REGISTRY: &[(&str, &str)] = &[
@@ -100,6 +182,36 @@ const REGISTRY: &[(&str, &str)] = &[
     ),
     ("EInvalidPublicKey", "the public key is not 32 bytes"),
     ("EAlreadyRevoked", "the enclave is revoked already"),
+    ("EOutOfBounds", "a value is out of its bounds"),
+    ("EKeyInUse", "an enclave of the cluster has this key"),
+    ("EAttestedOnly", "the cluster admits attested enclaves only"),
+    ("EClosed", "the cluster is closed"),
+    (
+        "EStaleStatement",
+        "the document or statement is from the future or too old",
+    ),
+    (
+        "EWrongBinding",
+        "the document is bound to something else than this registration",
+    ),
+    (
+        "EUntrustedVoucher",
+        "a voucher is given twice, or is no trusted enclave of the cluster",
+    ),
+    (
+        "EInvalidSignature",
+        "a signature is not the voucher's over this statement",
+    ),
+    ("ENoQuorum", "too few enclaves vouch"),
+    ("EUnchanged", "it is so already"),
+    (
+        "EInvalidEncryptionKey",
+        "the encryption key is neither empty nor 32 bytes",
+    ),
+    (
+        "EInvalidEvidence",
+        "the digest of the evidence is not 32 bytes",
+    ),
 ];
 
 const SLASHING: &[(&str, &str)] = &[
@@ -118,7 +230,7 @@ const SLASHING: &[(&str, &str)] = &[
     ),
     (
         "EStaleEvidence",
-        "the statement is from the future or older than the evidence window",
+        "the statement is from the future, older than the evidence window, about what is, or later than the token's life",
     ),
     ("EReplayed", "the evidence was reported before"),
     ("EWrongTier", "the stake is not of the node tier"),
@@ -134,6 +246,20 @@ const SLASHING: &[(&str, &str)] = &[
     (
         "ENotAnUpgrade",
         "the object already has the package's version",
+    ),
+    ("EWrongToken", "the token is not the stake's"),
+    (
+        "ENotEquivocation",
+        "the messages are not two different heartbeats of the node for one slot",
+    ),
+    ("EWrongKey", "the node never had the key"),
+    (
+        "EProven",
+        "the node's own signatures prove the case: governance alone can reject it",
+    ),
+    (
+        "ENotAnOutage",
+        "no more than the set share of the nodes failed, or it is known that they did",
     ),
 ];
 
@@ -163,6 +289,7 @@ const ANCHORS: &[(&str, &str)] = &[
         "ENotAnUpgrade",
         "the object already has the package's version",
     ),
+    ("EOutOfBounds", "a rule is out of its bounds"),
 ];
 
 const PARAMS: &[(&str, &str)] = &[
@@ -184,6 +311,10 @@ const PARAMS: &[(&str, &str)] = &[
     (
         "ENotAnUpgrade",
         "the object already has the package's version",
+    ),
+    (
+        "EWrongTarget",
+        "the change is one for another of the `execute` functions",
     ),
 ];
 
@@ -207,10 +338,10 @@ const REWARDS: &[(&str, &str)] = &[
     ),
     ("ENotOwner", "the sender does not own the stake"),
     ("EWrongTier", "the stake is not of the node tier"),
-    ("ENotActive", "the stake is not active"),
+    ("ENotActive", "the stake is not in good standing"),
     ("EEnrolled", "the stake already earns"),
     ("ENotEnrolled", "the stake does not earn"),
-    ("ENotYet", "the stake earns from the next period on"),
+    ("ENotYet", "the stake earns from the next epoch on"),
     ("EOutOfBounds", "a value is out of its bounds"),
     ("EZeroAmount", "an amount of zero"),
     ("ENothingOwed", "there is nothing to claim"),
@@ -229,14 +360,22 @@ impl Abort {
         let codes = match module {
             "staking" => STAKING,
             "k8s_gateway" => GATEWAY,
+            "k8s_interface" => INTERFACE,
+            "upgrades" => UPGRADES,
             "enclave_registry" => REGISTRY,
             "slashing" => SLASHING,
+            "shares" => SHARES,
+            "unbonding" => UNBONDING,
+            "delegation" => DELEGATION,
+            "node_keys" => NODE_KEYS,
             "anchors" => ANCHORS,
             "params" => PARAMS,
             "rewards" => REWARDS,
             _ => &[],
         };
         let known = usize::try_from(code).ok().and_then(|code| codes.get(code));
+        // Modules without a versioned object have no code 0.
+        let known = known.filter(|(name, _)| !name.is_empty());
         Self {
             module: module.to_owned(),
             function: function.map(str::to_owned),
@@ -261,6 +400,8 @@ mod tests {
         for (module, table) in [
             ("staking", STAKING),
             ("k8s_gateway", GATEWAY),
+            ("k8s_interface", INTERFACE),
+            ("upgrades", UPGRADES),
             ("enclave_registry", REGISTRY),
             ("slashing", SLASHING),
             ("anchors", ANCHORS),

@@ -153,6 +153,21 @@ impl Assembly {
         self.builder.move_call(function, arguments)
     }
 
+    /// Calls a function of the framework.
+    pub(crate) fn framework(
+        &mut self,
+        module: &'static str,
+        function: &'static str,
+        arguments: Vec<Argument>,
+    ) -> Argument {
+        let function = Function::new(
+            Address::TWO,
+            Identifier::from_static(module),
+            Identifier::from_static(function),
+        );
+        self.builder.move_call(function, arguments)
+    }
+
     /// What a call that returns several values cannot be without.
     pub(crate) fn impossible(&self) -> ChainError {
         ChainError::Unexpected {

@@ -49,6 +49,9 @@ pub struct Deployment {
     /// `rewards::Rewards`, in packages that have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewards: Option<SharedObject>,
+    /// `upgrades::Upgrades`, in packages that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrades: Option<SharedObject>,
     /// `staking::AdminCap`: id of the capability of whoever published the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_cap: Option<Address>,
@@ -127,6 +130,7 @@ impl Deployment {
             anchors: shared("anchors::Anchors").ok(),
             params: shared("params::Params").ok(),
             rewards: shared("rewards::Rewards").ok(),
+            upgrades: shared("upgrades::Upgrades").ok(),
             admin_cap: Some(published.created("staking::AdminCap")?),
             slash_cap: Some(published.created("staking::SlashCap")?),
             cluster: None,
@@ -187,6 +191,20 @@ impl Deployment {
                 what: "deployment of package",
                 id: self.package.to_string(),
                 reason: "it names no rewards".to_owned(),
+            })
+    }
+
+    /// The id of what holds the upgrade capability, or an error that says that the package has none.
+    ///
+    /// # Errors
+    /// [`ChainError::Unexpected`] when the package has no timelock on upgrades.
+    pub fn upgrades(&self) -> Result<Address, ChainError> {
+        self.upgrades
+            .map(|upgrades| upgrades.id)
+            .ok_or_else(|| ChainError::Unexpected {
+                what: "deployment of package",
+                id: self.package.to_string(),
+                reason: "it names no upgrades".to_owned(),
             })
     }
 

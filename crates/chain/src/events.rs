@@ -4,15 +4,28 @@
 //! the event's type; an event that this version does not know is kept as [`Event::Other`], so that
 //! an upgraded package does not stop an old reader.
 
+mod stake;
+
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::{Address, StructTag};
 
-use crate::objects::{FaultKind, Revocation, Rules, StakeStatus, TeeKind, Tier, TierParams};
+use crate::objects::{DelegationRules, ClusterStatus, FaultKind, GatewayRules, Proof, Register, Revocation, Rules, StakeStatus, TeeKind, Tier, TierParams};
+
+pub use stake::{
+    Accused, CommissionChanged, Delegated, DelegationClaimed, DelegationClosed,
+    DelegationRulesChanged, DelegationSettled, DelegationsStarted, Jailed, KeyRetired,
+    OutageDeclared, PartUnstaked, SealTokenRekeyed, StakeBalances, Tombstoned, UnbondingBegun,
+    UnbondingRedeemed, Undelegated, Unjailed,
+};
 
 macro_rules! events {
-    ($($module:literal: $(
-        $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
-    )+)+) => {
+    (
+        $($module:literal: $(
+            $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
+        )+)+;
+        // Those of files of their own.
+        $($elsewhere:literal: $($(#[$other_doc:meta])* $other:ident),+;)*
+    ) => {
         $($(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +37,13 @@ macro_rules! events {
                 }
             }
         )+)+
+        $($(
+            impl From<$other> for Event {
+                fn from(event: $other) -> Self {
+                    Self::$other(event)
+                }
+            }
+        )+)*
 
         /// Any event of the package.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +51,7 @@ macro_rules! events {
         #[non_exhaustive]
         pub enum Event {
             $($($(#[$doc])* $name($name),)+)+
+            $($($(#[$other_doc])* $other($other),)+)*
             /// One that this version does not know, or whose contents it cannot read.
             Other {
                 /// Its type.
@@ -51,6 +72,11 @@ macro_rules! events {
                             bcs::from_bytes(contents).map(Self::$name).ok()
                         }
                     )+)+
+                    $($(
+                        ($elsewhere, stringify!($other)) => {
+                            bcs::from_bytes(contents).map(Self::$other).ok()
+                        }
+                    )+)*
                     _ => None,
                 };
                 decoded.unwrap_or_else(|| Self::Other {
@@ -64,6 +90,7 @@ macro_rules! events {
             pub fn name(&self) -> &str {
                 match self {
                     $($(Self::$name(_) => concat!($module, "::", stringify!($name)),)+)+
+                    $($(Self::$other(_) => concat!($elsewhere, "::", stringify!($other)),)+)*
                     Self::Other { event_type, .. } => event_type,
                 }
             }
@@ -81,6 +108,8 @@ events! {
         tiers: Vec<TierParams>,
         /// Unbonding period, milliseconds.
         unbonding_ms: u64,
+        /// The bounds of delegation.
+        delegation: DelegationRules,
     }
     /// A tier's parameters changed.
     TierChanged {
@@ -201,6 +230,26 @@ events! {
     GatewayCreated {
         /// The gateway.
         gateway_id: Address,
+        /// What governance sets.
+        rules: GatewayRules,
+    }
+    /// The gateway's rules were changed, for later mints and renewals.
+    GatewayRulesChanged {
+        /// The gateway.
+        gateway_id: Address,
+        /// What governance sets.
+        rules: GatewayRules,
+    }
+    /// A node joined with a token, an enclave says.
+    SealTokenConsumed {
+        /// The token.
+        token_id: Address,
+        /// The enclave.
+        enclave_id: Address,
+        /// The token's generation.
+        generation: u64,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
     }
     /// A Seal token was made.
     SealTokenCreated {
@@ -275,6 +324,18 @@ events! {
         /// Who made it.
         creator: Address,
     }
+    /// A cluster was opened, suspended or closed.
+    #[allow(missing_docs)]
+    StatusChanged { cluster_id: Address, status: ClusterStatus }
+    /// The terms on which measurements and enclaves come in were changed.
+    #[allow(missing_docs)]
+    TermsChanged { cluster_id: Address, notice_ms: u64, quorum: u64, attested_only: bool }
+    /// A cluster has another owner.
+    #[allow(missing_docs)]
+    OwnerAdded { cluster_id: Address, owner: Address }
+    /// A cluster has an owner less.
+    #[allow(missing_docs)]
+    OwnerRemoved { cluster_id: Address, owner: Address }
     /// A measurement was put on the allow-list, or brought back to it.
     MeasurementApproved {
         /// The cluster.
@@ -283,10 +344,14 @@ events! {
         kind: TeeKind,
         /// The measurement.
         measurement: Vec<u8>,
+        /// What a document that the chain verifies must show.
+        registers: Vec<Register>,
         /// What it was built from.
         source: String,
         /// When, milliseconds since 1970.
         approved_at_ms: u64,
+        /// From when it counts, milliseconds since 1970.
+        active_at_ms: u64,
     }
     /// A measurement is no longer allowed.
     MeasurementRetired {
@@ -313,6 +378,8 @@ events! {
         kind: TeeKind,
         /// When, milliseconds since 1970.
         registered_at_ms: u64,
+        /// The enclave that was registered with it.
+        enclave_id: Option<Address>,
     }
     /// An endpoint was removed.
     EndpointRemoved {
@@ -331,10 +398,14 @@ events! {
         cluster_id: Address,
         /// Its Ed25519 public key.
         public_key: Vec<u8>,
+        /// Its X25519 public key, or empty.
+        encryption_key: Vec<u8>,
         /// What it runs.
         measurement: Vec<u8>,
         /// Kind of TEE.
         kind: TeeKind,
+        /// How it came in.
+        proof: Proof,
         /// When, milliseconds since 1970.
         registered_at_ms: u64,
     }
@@ -394,6 +465,8 @@ events! {
         reported_at_ms: u64,
         /// From then on it can be executed and no longer be rejected.
         appeal_until_ms: u64,
+        /// By the node's own signatures.
+        proven: bool,
     }
     /// A case was executed.
     CaseExecuted {
@@ -401,6 +474,8 @@ events! {
         case_id: Address,
         /// The slashed stake.
         stake_id: Address,
+        /// Period of the fault.
+        period: u64,
         /// MIST taken.
         taken: u64,
         /// The reporter's share of it, MIST.
@@ -576,7 +651,13 @@ events! {
         /// When an enclave last attested it.
         reported_at_ms: u64,
         /// In which it was enrolled.
-        period: u64,
+        epoch: u64,
+        /// The delegators' part of the weight.
+        delegated: u64,
+        /// Their shares that weigh.
+        shares: u128,
+        /// How much a share has earned since the beginning.
+        per_share: u128,
     }
     /// Rewards were paid out.
     RewardClaimed {
@@ -595,12 +676,85 @@ events! {
         version: u64,
     }
 
+    "k8s_interface":
+    /// A cluster's interface was made.
+    #[allow(missing_docs)]
+    InterfaceCreated {
+        interface_id: Address, cluster_id: Address, fee: u64, timeout_ms: u64, payload: u64,
+    }
+    /// An interface's terms were changed.
+    #[allow(missing_docs)]
+    InterfaceChanged { interface_id: Address, fee: u64, timeout_ms: u64, payload: u64 }
+    /// A user has a permission, in place of the one before.
+    #[allow(missing_docs)]
+    PermissionGranted {
+        interface_id: Address, user: Address, namespace: String, verbs: u64, expires_at_ms: u64,
+        by: Address,
+    }
+    /// A user has a permission no longer.
+    #[allow(missing_docs)]
+    PermissionRevoked { interface_id: Address, user: Address, namespace: String, by: Address }
+    /// A request was submitted.
+    #[allow(missing_docs)]
+    RequestSubmitted {
+        request_id: Address, interface_id: Address, cluster_id: Address, user: Address,
+        namespace: String, verb: u64, enclave_id: Address, payload: Vec<u8>, digest: Vec<u8>,
+        fee: u64, submitted_at_ms: u64, deadline_ms: u64,
+    }
+    /// A request was answered, its fee earned.
+    #[allow(missing_docs)]
+    RequestAnswered {
+        request_id: Address, interface_id: Address, code: u64, result: Vec<u8>, fee: u64,
+        at_ms: u64,
+    }
+    /// A request's fee went back to its user.
+    #[allow(missing_docs)]
+    RequestRefunded {
+        request_id: Address, interface_id: Address, user: Address, fee: u64, at_ms: u64,
+    }
+    /// A cluster took out what it earned.
+    #[allow(missing_docs)]
+    FeesWithdrawn { interface_id: Address, amount: u64, remaining: u64 }
+    /// An interface was brought to a new version of the package.
+    #[allow(missing_docs)]
+    InterfaceMigrated { interface_id: Address, version: u64 }
+
+    "upgrades":
+    /// What holds the upgrade capability was made, once, when the package was published.
+    #[allow(missing_docs)]
+    UpgradesCreated { upgrades_id: Address }
+    /// The upgrade capability was handed in.
+    #[allow(missing_docs)]
+    UpgradeCapHeld {
+        upgrades_id: Address, cap_id: Address, package_id: Address, version: u64, policy: u8,
+    }
+    /// An upgrade was proposed.
+    #[allow(missing_docs)]
+    UpgradeProposed { upgrades_id: Address, digest: Vec<u8>, ready_at_ms: u64 }
+    /// A proposed upgrade was taken back.
+    #[allow(missing_docs)]
+    UpgradeCancelled { upgrades_id: Address, digest: Vec<u8> }
+    /// An upgrade was authorised.
+    #[allow(missing_docs)]
+    UpgradeAuthorized { upgrades_id: Address, digest: Vec<u8> }
+    /// The package was upgraded.
+    #[allow(missing_docs)]
+    UpgradeCommitted { upgrades_id: Address, package_id: Address, version: u64 }
+    /// What holds the upgrade capability was brought to a new version of the package.
+    #[allow(missing_docs)]
+    UpgradesMigrated { upgrades_id: Address, version: u64 }
+
     "anchors":
     /// The anchors were made, once, when the package was published.
     AnchorsCreated {
         /// The anchors.
         anchors_id: Address,
+        /// How old a statement may be, milliseconds.
+        oldest_statement_ms: u64,
     }
+    /// How old a statement may be was changed.
+    #[allow(missing_docs)]
+    OldestStatementChanged { anchors_id: Address, oldest_statement_ms: u64 }
     /// A cluster's state was anchored.
     StateAnchored {
         /// The cluster.
@@ -628,7 +782,52 @@ events! {
         anchors_id: Address,
         /// The package version that may use it now.
         version: u64,
-    }
+    };
+
+    "staking":
+    /// The bounds of delegation changed.
+    DelegationRulesChanged,
+    /// What stands behind a stake after a change of it.
+    StakeBalances,
+    /// Its owner asked for a part of a stake back.
+    PartUnstaked,
+    /// The owner's commission changed.
+    CommissionChanged,
+    /// How many cases are pending against a stake.
+    Accused,
+    /// A stake was jailed: it does not count until its owner frees it after the sentence.
+    Jailed,
+    /// Its owner freed a stake whose sentence was over.
+    Unjailed,
+    /// A stake never counts again.
+    Tombstoned,
+    /// A stake's node has another key.
+    KeyRetired;
+    "unbonding":
+    /// A part of a stake began to leave.
+    UnbondingBegun,
+    /// A part of a stake left.
+    UnbondingRedeemed;
+    "delegation":
+    /// A delegation was made.
+    Delegated,
+    /// A delegation after a touch.
+    DelegationSettled,
+    /// A delegation, or a part of it, went into the stake's queue.
+    Undelegated,
+    /// What a delegation earned was paid out.
+    DelegationClaimed,
+    /// An empty delegation was done away with.
+    DelegationClosed;
+    "k8s_gateway":
+    /// A token's node has another key.
+    SealTokenRekeyed;
+    "slashing":
+    /// Too many nodes failed together in a period for anyone's downtime to be a fault.
+    OutageDeclared;
+    "rewards":
+    /// From where the delegations of an epoch earn.
+    DelegationsStarted;
 }
 
 impl Event {
@@ -641,6 +840,15 @@ impl Event {
             Self::UnstakeRequested(event) => Some(event.stake_id),
             Self::Withdrawn(event) => Some(event.stake_id),
             Self::Slashed(event) => Some(event.stake_id),
+            Self::PartUnstaked(event) => Some(event.stake_id),
+            Self::StakeBalances(event) => Some(event.stake_id),
+            Self::CommissionChanged(event) => Some(event.stake_id),
+            Self::Accused(event) => Some(event.stake_id),
+            Self::Jailed(event) => Some(event.stake_id),
+            Self::Unjailed(event) => Some(event.stake_id),
+            Self::Tombstoned(event) => Some(event.stake_id),
+            Self::KeyRetired(event) => Some(event.stake_id),
+            Self::SealTokenRekeyed(event) => Some(event.stake_id),
             Self::SealTokenCreated(event) => Some(event.stake_id),
             Self::SealTokenRenewed(event) => Some(event.stake_id),
             Self::SealTokenRevoked(event) => Some(event.stake_id),
@@ -657,7 +865,9 @@ impl Event {
         match self {
             Self::SealTokenCreated(event) => Some(event.token_id),
             Self::SealTokenRenewed(event) => Some(event.token_id),
+            Self::SealTokenRekeyed(event) => Some(event.token_id),
             Self::SealTokenRevoked(event) => Some(event.token_id),
+            Self::SealTokenConsumed(event) => Some(event.token_id),
             _ => None,
         }
     }

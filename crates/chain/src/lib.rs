@@ -11,6 +11,7 @@
 //!   [`events`] one type per event.
 //! - [`stream`] follows the package's events from a durable cursor, in order, without gaps and
 //!   without duplicates.
+//! - [`publish`] publishes the package, once, on any network.
 //! - [`Quorum`] reads through several nodes that have to agree.
 //! - [`wallet`] verifies what a wallet signed (user login).
 //!
@@ -26,6 +27,7 @@ mod error;
 pub mod events;
 pub mod keystore;
 pub mod objects;
+pub mod publish;
 mod quorum;
 pub mod stream;
 mod transaction;
@@ -36,4 +38,14 @@ pub use deployment::{Deployment, SharedObject};
 pub use error::{Abort, ChainError, ErrorClass};
 pub use quorum::Quorum;
 pub use sui_sdk_types::{Address, Digest};
+/// The wall clock: milliseconds since 1970. What is compared with times on the chain.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}
+
 pub use transaction::{Created, Executed, GasUsed, Outcome, Settlement, SignedTransaction};

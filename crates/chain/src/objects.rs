@@ -7,6 +7,24 @@
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::{Address, Digest, Owner};
 
+mod interface;
+mod registry;
+mod stake;
+
+pub use interface::{
+    Interface, Permission, Proposal, Request, RequestStatus, ResultStatement, Subject, UpgradeCap,
+    Upgrades, VERB_OPERATE, VERB_READ, VERB_WRITE,
+};
+pub use registry::{
+    Cluster, ClusterCap, ClusterStatus, Enclave, Endpoint, Measurement, Member, Proof, Register,
+    RegistrationStatement, VouchingStatement,
+};
+
+pub use stake::{
+    Delegation, DelegationRules, FormerKey, RotationStatement, Shared, Stake, StakingPool,
+    TierParams, Unbonding,
+};
+
 /// An object's value with its place on the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnChain<T> {
@@ -166,6 +184,9 @@ macro_rules! codes {
 }
 
 codes! {
+    ClusterStatus: "open" = Open, "suspended" = Suspended, "closed" = Closed;
+    Proof: "capability" = Capability, "attestation" = Attestation, "vouching" = Vouching;
+    RequestStatus: "pending" = Pending, "answered" = Answered, "refunded" = Refunded;
     Tier: "node" = Node, "user" = User, "admin" = Admin;
     StakeStatus: "active" = Active, "unbonding" = Unbonding, "withdrawn" = Withdrawn,
         "slashedOut" = SlashedOut;
@@ -200,82 +221,6 @@ pub struct SlashCap {
     pub id: Address,
 }
 
-/// `staking::TierParams`: parameters of a tier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TierParams {
-    /// The least stake that counts, MIST.
-    pub minimum: u64,
-    /// How long a stake cannot be asked back, milliseconds from staking.
-    pub lockup_ms: u64,
-}
-
-/// `staking::StakingPool`: parameters, totals and the treasury. One, shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StakingPool {
-    /// Object id.
-    pub id: Address,
-    /// Package version that may use it.
-    pub version: u64,
-    /// By tier number.
-    pub tiers: Vec<TierParams>,
-    /// From the request to the withdrawal, milliseconds.
-    pub unbonding_ms: u64,
-    /// MIST in active stakes.
-    pub total_active: u64,
-    /// MIST in unbonding stakes.
-    pub total_unbonding: u64,
-    /// MIST slashed so far.
-    pub total_slashed: u64,
-    /// How many stakes were ever made.
-    pub stakes_created: u64,
-    /// Slashed MIST not yet taken out by governance.
-    pub treasury: u64,
-    /// Whether new stake and new tokens are stopped.
-    pub paused: bool,
-}
-
-impl StakingPool {
-    /// Parameters of a tier.
-    #[must_use]
-    pub fn tier(&self, tier: Tier) -> Option<&TierParams> {
-        self.tiers.get(usize::from(tier.code()))
-    }
-
-    /// Whether a stake counts for a tier now: it is of that tier, active, and at or above the
-    /// minimum. The same as `staking::has_sufficient_stake`.
-    #[must_use]
-    pub fn has_sufficient_stake(&self, stake: &Stake, tier: Tier) -> bool {
-        stake.tier == tier
-            && stake.status == StakeStatus::Active
-            && self
-                .tier(tier)
-                .is_some_and(|params| stake.balance >= params.minimum)
-    }
-}
-
-/// `staking::Stake`. Shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stake {
-    /// Object id.
-    pub id: Address,
-    /// Who staked and who alone can withdraw.
-    pub owner: Address,
-    /// What it is for.
-    pub tier: Tier,
-    /// Where it is in its life.
-    pub status: StakeStatus,
-    /// MIST held.
-    pub balance: u64,
-    /// MIST slashed from it so far.
-    pub slashed: u64,
-    /// When it was made, milliseconds since 1970.
-    pub staked_at_ms: u64,
-    /// Before this it cannot be asked back.
-    pub locked_until_ms: u64,
-    /// While unbonding: when it can be withdrawn; otherwise 0.
-    pub withdrawable_at_ms: u64,
-}
-
 /// `k8s_gateway::Gateway`: which node name and which stake is bound to which token. One, shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
@@ -289,6 +234,21 @@ pub struct Gateway {
     pub stakes: Table,
     /// How many tokens were ever made.
     pub tokens_created: u64,
+    /// What governance sets.
+    pub rules: GatewayRules,
+}
+
+/// `k8s_gateway::GatewayRules`: what governance sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayRules {
+    /// The least time to live of a token, milliseconds.
+    pub shortest_ttl_ms: u64,
+    /// The greatest.
+    pub longest_ttl_ms: u64,
+    /// Times the tier's minimum that [`PERMISSION_SYSTEM`] needs.
+    pub system_factor: u64,
+    /// How old the statement of a consumption may be, milliseconds.
+    pub oldest_statement_ms: u64,
 }
 
 /// `k8s_gateway::SealToken`: a stake-backed join token. Shared.
@@ -320,6 +280,33 @@ pub struct SealToken {
     pub revoked: bool,
     /// 0, and one more by each renewal.
     pub generation: u64,
+    /// When it was first used with its present commitment, as an enclave says; 0 before.
+    pub consumed_at_ms: u64,
+    /// The enclave that says so.
+    pub consumed_by: Option<Address>,
+}
+
+/// `k8s_gateway::ConsumptionStatement`: what an enclave signs, as BCS with Ed25519, when a node has
+/// joined with a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumptionStatement {
+    /// [`ConsumptionStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The token's cluster.
+    pub cluster_id: Address,
+    /// The token.
+    pub token_id: Address,
+    /// Its generation.
+    pub generation: u64,
+    /// Its commitment.
+    pub commitment: Vec<u8>,
+}
+
+impl ConsumptionStatement {
+    /// The intent of a consumption: no other signature of the enclave can be taken for one.
+    pub const INTENT: u8 = 18;
 }
 
 impl SealToken {
@@ -329,89 +316,6 @@ impl SealToken {
     pub fn is_live(&self, now_ms: u64) -> bool {
         !self.revoked && now_ms < self.expires_at_ms
     }
-}
-
-/// `enclave_registry::Cluster`: what its control plane may run and where it is. Shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
-    /// Object id.
-    pub id: Address,
-    /// Package version that may use it.
-    pub version: u64,
-    /// Its name, not necessarily unique.
-    pub name: String,
-    /// The allow-list, retired ones included, in the order of approval.
-    pub measurements: Vec<Measurement>,
-    /// The control plane's instances.
-    pub endpoints: Vec<Endpoint>,
-}
-
-impl Cluster {
-    /// Whether a measurement is on the allow-list and not retired.
-    #[must_use]
-    pub fn allows(&self, kind: TeeKind, measurement: &[u8]) -> bool {
-        self.measurements
-            .iter()
-            .any(|allowed| !allowed.retired && allowed.kind == kind && allowed.bytes == measurement)
-    }
-}
-
-/// `enclave_registry::ClusterCap`: governs one cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterCap {
-    /// Object id.
-    pub id: Address,
-    /// The cluster that it governs.
-    pub cluster_id: Address,
-}
-
-/// `enclave_registry::Measurement`: one on the allow-list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measurement {
-    /// Kind of TEE.
-    pub kind: TeeKind,
-    /// The measurement: 32, 48 or 64 bytes.
-    pub bytes: Vec<u8>,
-    /// The source commit that it was built from, or another description.
-    pub source: String,
-    /// When it was (last) approved, milliseconds since 1970.
-    pub approved_at_ms: u64,
-    /// It is no longer allowed.
-    pub retired: bool,
-}
-
-/// `enclave_registry::Endpoint`: an instance of the control plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// Where it listens, `https://host:port`. Unique in the cluster.
-    pub url: String,
-    /// SHA-256 of its TLS key's SubjectPublicKeyInfo in DER.
-    pub tls_key_hash: Vec<u8>,
-    /// What it runs.
-    pub measurement: Vec<u8>,
-    /// Kind of TEE.
-    pub kind: TeeKind,
-    /// When it was (last) registered, milliseconds since 1970.
-    pub registered_at_ms: u64,
-}
-
-/// `enclave_registry::Enclave`: a control plane's signing key, made inside the TEE. Shared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enclave {
-    /// Object id.
-    pub id: Address,
-    /// Its cluster.
-    pub cluster_id: Address,
-    /// The Ed25519 public key.
-    pub public_key: Vec<u8>,
-    /// What it runs.
-    pub measurement: Vec<u8>,
-    /// Kind of TEE.
-    pub kind: TeeKind,
-    /// When it was registered, milliseconds since 1970.
-    pub registered_at_ms: u64,
-    /// Nothing that it signed counts.
-    pub revoked: bool,
 }
 
 /// `slashing::Rules`. Shares are in basis points.
@@ -431,6 +335,8 @@ pub struct Rules {
     pub period_cap: u64,
     /// The share of nodes failing together above which a downtime is nobody's fault.
     pub correlated: u64,
+    /// For how long a stake is jailed the first time, milliseconds.
+    pub sentence_ms: u64,
 }
 
 /// `slashing::Docket`: the rules, and what was reported and taken so far. One, shared.
@@ -446,6 +352,8 @@ pub struct Docket {
     pub seen: Table,
     /// Stake and period to MIST.
     pub taken: Table,
+    /// Cluster and period to failed nodes, where downtime was nobody's fault.
+    pub outages: Table,
     /// How many cases were ever opened.
     pub cases_opened: u64,
 }
@@ -475,6 +383,8 @@ pub struct Case {
     pub reported_at_ms: u64,
     /// From then on it can be executed and no longer be rejected.
     pub appeal_until_ms: u64,
+    /// By the node's own signatures.
+    pub proven: bool,
     /// Where it is in its life.
     pub status: CaseStatus,
 }
@@ -529,6 +439,29 @@ impl AcquittalStatement {
     pub const INTENT: u8 = 2;
 }
 
+/// `slashing::OutageStatement`: what an enclave signs, as BCS with Ed25519, to say that many nodes failed
+/// together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutageStatement {
+    /// [`OutageStatement::INTENT`].
+    pub intent: u8,
+    /// When it was signed, milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// The day (UTC), by its number.
+    pub period: u64,
+    /// How many nodes failed in it.
+    pub failed: u64,
+    /// How many nodes there were.
+    pub total: u64,
+}
+
+impl OutageStatement {
+    /// The intent of an outage.
+    pub const INTENT: u8 = 33;
+}
+
 /// `anchors::Anchors`: where all clusters' states stood. One, shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchors {
@@ -538,6 +471,8 @@ pub struct Anchors {
     pub version: u64,
     /// Cluster id → [`Anchor`].
     pub latest: Table,
+    /// How old a statement may be, milliseconds.
+    pub oldest_statement_ms: u64,
 }
 
 /// `anchors::Anchor`: where a cluster's state stood.
@@ -631,6 +566,12 @@ pub enum NewParameters {
     Delay(u64),
     /// MIST of the rewards' budget that flow in a day.
     Emission(u64),
+    /// The bounds of delegation.
+    Delegation(DelegationRules),
+    /// Of the gateway, for later mints and renewals.
+    Gateway(GatewayRules),
+    /// How old an anchor's statement may be, milliseconds.
+    Anchors(u64),
 }
 
 impl NewParameters {
@@ -643,6 +584,9 @@ impl NewParameters {
             Self::Rules(_) => 2,
             Self::Delay(_) => 3,
             Self::Emission(_) => 4,
+            Self::Delegation(_) => 5,
+            Self::Gateway(_) => 6,
+            Self::Anchors(_) => 7,
         }
     }
 
@@ -655,7 +599,19 @@ impl NewParameters {
                 minimum,
                 lockup_ms,
             } => vec![u64::from(tier.code()), *minimum, *lockup_ms],
-            Self::Unbonding(value) | Self::Delay(value) | Self::Emission(value) => vec![*value],
+            Self::Unbonding(value)
+            | Self::Delay(value)
+            | Self::Emission(value)
+            | Self::Anchors(value) => vec![*value],
+            Self::Gateway(rules) => vec![
+                rules.shortest_ttl_ms,
+                rules.longest_ttl_ms,
+                rules.system_factor,
+                rules.oldest_statement_ms,
+            ],
+            Self::Delegation(rules) => {
+                vec![rules.most_commission, rules.commission_step, rules.minimum]
+            }
             Self::Rules(rules) => {
                 let mut values = vec![
                     rules.evidence_window_ms,
@@ -664,7 +620,7 @@ impl NewParameters {
                     rules.reporter_share,
                 ];
                 values.extend(&rules.penalties);
-                values.extend([rules.period_cap, rules.correlated]);
+                values.extend([rules.period_cap, rules.correlated, rules.sentence_ms]);
                 values
             }
         }
@@ -706,12 +662,14 @@ pub struct Rewards {
     pub clusters: Vec<Address>,
     /// By stake: [`Earner`].
     pub earners: Table,
+    /// By stake and epoch: from where delegations earn.
+    pub starts: Table,
 }
 
 /// `rewards::Earner`: a stake that earns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earner {
-    /// The stake's balance times its performance.
+    /// What weighs of the stake times its performance.
     pub weight: u64,
     /// The accumulator up to which it is settled.
     pub index: u128,
@@ -722,7 +680,13 @@ pub struct Earner {
     /// When an enclave last attested it.
     pub reported_at_ms: u64,
     /// In which it was enrolled.
-    pub period: u64,
+    pub epoch: u64,
+    /// The delegators' part of the weight.
+    pub delegated: u64,
+    /// Their shares that weigh.
+    pub shares: u128,
+    /// How much a share has earned since the beginning.
+    pub per_share: u128,
 }
 
 /// `rewards::Escrow`: a prepaid fee. Its holder can have the rest back.
@@ -773,9 +737,13 @@ macro_rules! objects {
 objects! {
     "staking": AdminCap = "admin capability", SlashCap = "slash capability",
         StakingPool = "staking pool", Stake = "stake";
+    "unbonding": Unbonding = "unbonding part";
+    "delegation": Delegation = "delegation";
     "k8s_gateway": Gateway = "gateway", SealToken = "Seal token";
     "enclave_registry": Cluster = "cluster", ClusterCap = "cluster capability",
         Enclave = "enclave";
+    "k8s_interface": Interface = "interface", Request = "request";
+    "upgrades": Upgrades = "upgrades";
     "slashing": Docket = "docket", Case = "case";
     "anchors": Anchors = "anchors";
     "params": Params = "parameters";

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sui_sdk_types::{
-    Address, Digest, ExecutionError, ExecutionStatus, Object, Owner, ProgrammableTransaction,
+    Address, Digest, ExecutionError, ExecutionStatus, Object, ObjectData, Owner,
+    ProgrammableTransaction,
     StructTag, Version,
 };
 
@@ -133,6 +134,15 @@ impl Finish<'_> {
         let mut outcome = self.empty(ExecutionStatus::Success);
         outcome.results = results;
         outcome.events = machine.state.events;
+        let package = machine.state.package;
+        if let Some(published) = machine.state.published {
+            let data = ObjectData::Package(published);
+            let digest = self.context.digest;
+            let object = Arc::new(Object::new(data, Owner::Immutable, digest, 0));
+            let previous = None;
+            let written = Written { object, previous };
+            outcome.written.insert(package, written);
+        }
 
         for (input, slot) in self.checked.inputs.iter().zip(machine.inputs) {
             let (Loaded::Object { object, access }, Slot::Object { value, .. }) = (input, slot)
@@ -142,6 +152,7 @@ impl Finish<'_> {
             if let (true, Some(value)) = (access.is_mutable(), value) {
                 self.write(
                     &mut outcome,
+                    package,
                     rewritten(object, value.contents)?,
                     *object.owner(),
                 );
@@ -174,7 +185,7 @@ impl Finish<'_> {
                 let left: Coin = bcs::from_bytes(&placed.contents).ok()?;
                 self.write_gas(&mut outcome, coin, left.balance, owner)?;
             } else {
-                self.write(&mut outcome, (placed.tag, placed.contents), owner);
+                self.write(&mut outcome, package, (placed.tag, placed.contents), owner);
             }
         }
         for (id, child) in machine.state.children {
@@ -182,6 +193,7 @@ impl Finish<'_> {
                 Some(contents) => {
                     self.write(
                         &mut outcome,
+                        package,
                         (child.tag, contents),
                         Owner::Object(child.parent),
                     );
@@ -206,7 +218,7 @@ impl Finish<'_> {
                 && let Some(data) = object.as_struct()
             {
                 let same = (data.object_type().clone(), data.contents().to_vec());
-                self.write(&mut outcome, same, *object.owner());
+                self.write(&mut outcome, self.world.package(), same, *object.owner());
             }
         }
         if let Some(coin) = self.checked.gas.first() {
@@ -249,8 +261,14 @@ impl Finish<'_> {
         outcome
     }
 
-    fn write(&self, outcome: &mut Outcome, (tag, contents): (StructTag, Vec<u8>), owner: Owner) {
-        let abilities = Abilities::of(&tag.clone().into(), self.world.package());
+    fn write(
+        &self,
+        outcome: &mut Outcome,
+        package: Address,
+        (tag, contents): (StructTag, Vec<u8>),
+        owner: Owner,
+    ) {
+        let abilities = Abilities::of(&tag.clone().into(), package);
         let object = new_object(
             tag,
             abilities.key && abilities.store,

@@ -30,6 +30,7 @@ macro_rules! generic {
 pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "clock",
+        init: None,
         functions: &[Function {
             name: "timestamp_ms",
             generic: false,
@@ -41,6 +42,7 @@ pub(crate) const MODULES: &[Module] = &[
     },
     Module {
         name: "coin",
+        init: None,
         functions: &[
             generic!("value", value, [Ref(Ty::Coin)], false, [Ty::U64]),
             generic!(
@@ -56,7 +58,20 @@ pub(crate) const MODULES: &[Module] = &[
         ],
     },
     Module {
+        name: "nitro_attestation",
+        init: None,
+        functions: &[Function {
+            name: "load_nitro_attestation",
+            generic: false,
+            parameters: &[Value(Ty::Bytes), Ref(Ty::Clock)],
+            context: false,
+            returns: &[Ty::Sui("nitro_attestation", "NitroAttestationDocument")],
+            body: load_nitro_attestation,
+        }],
+    },
+    Module {
         name: "transfer",
+        init: None,
         functions: &[generic!(
             "public_transfer",
             public_transfer,
@@ -66,6 +81,18 @@ pub(crate) const MODULES: &[Module] = &[
         )],
     },
 ];
+
+/// As on a network that has not enabled the feature: the model verifies no documents.
+fn load_nitro_attestation(call: &mut Call<'_>) -> Returns {
+    /// `sui::nitro_attestation::ENotSupportedError`
+    const NOT_SUPPORTED: u64 = 0;
+    Err(call.abort_at(
+        Address::TWO,
+        "nitro_attestation",
+        "load_nitro_attestation_internal",
+        NOT_SUPPORTED,
+    ))
+}
 
 fn timestamp_ms(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<Clock>(0)?.timestamp_ms)])

@@ -1,19 +1,19 @@
-//! The world in which the package has just been published.
+//! How a world begins: with funds and nothing else, or with the package published in it.
 
-use sui_sdk_types::{Address, Digest, Event, Identifier, Object, ObjectData, Owner};
+use sui_sdk_types::{
+    Address, Argument, Command, Digest, Event, Input, Object, Owner, ProgrammableTransaction,
+    Publish, TransferObjects,
+};
 
 use crate::bytecode;
-use crate::layout::anchors::{Anchors, AnchorsCreated};
-use crate::layout::framework::{CLOCK, Clock, Table, UpgradeCap, clock_tag, upgrade_cap_tag};
-use crate::layout::k8s_gateway::{Gateway, GatewayCreated};
-use crate::layout::params::{DelayChanged, Params, ParamsCreated};
-use crate::layout::rewards::{Rewards, RewardsCreated};
-use crate::layout::slashing::{Docket, DocketCreated, Rules};
+use crate::execute::call::{Call, Failure, State};
+use crate::execute::{Gas, TxContext, execute};
+use crate::layout::framework::{CLOCK, Clock, clock_tag, upgrade_cap_tag};
+use crate::layout::params::{DelayChanged, Params};
 use crate::layout::staking::{
-    AdminCap, PoolCreated, SlashCap, StakingPool, TierChanged, TierParams, UnbondingChanged,
+    AdminCap, SlashCap, StakingPool, TierChanged, TierParams, UnbondingChanged,
 };
-use crate::layout::{MoveEvent, MoveType};
-use crate::package::PACKAGE_VERSION;
+use crate::layout::{MoveObject, MoveType};
 use crate::types::{coin_object, encode};
 use crate::world::{World, new_object};
 
@@ -31,7 +31,7 @@ pub struct Parameters {
 /// How to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GenesisConfig {
-    /// Who gets the capabilities.
+    /// Who publishes the package and gets its capabilities, where [`genesis`] does it.
     pub publisher: Address,
     /// The digest of the genesis transaction, from which all ids derive.
     pub digest: Digest,
@@ -39,11 +39,11 @@ pub struct GenesisConfig {
     pub timestamp_ms: u64,
     /// SUI coins: owner and MIST.
     pub funds: Vec<(Address, u64)>,
-    /// Changed from the package's own defaults as governance would, right after publishing.
+    /// Set when the package is published, where they differ from its own defaults.
     pub parameters: Parameters,
 }
 
-/// The result of [`genesis`].
+/// A world in which the package has just been published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Genesis {
     /// All objects.
@@ -64,6 +64,8 @@ pub struct Genesis {
     pub params: Address,
     /// The shared `rewards::Rewards`.
     pub rewards: Address,
+    /// The shared `upgrades::Upgrades`.
+    pub upgrades: Address,
     /// `staking::AdminCap`, owned by the publisher.
     pub admin_cap: Address,
     /// `staking::SlashCap`, owned by the publisher.
@@ -74,8 +76,11 @@ pub struct Genesis {
     pub coins: Vec<Address>,
 }
 
-/// The version of every object that genesis makes, at which the shared ones were shared.
+/// The version of the objects that a ledger begins with.
 const GENESIS_VERSION: u64 = 1;
+
+/// Ids of the coins derive from the digest like those that publishing makes, from here on.
+const FIRST_COIN: u64 = 1 << 32;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const MIST_PER_SUI: u64 = 1_000_000_000;
@@ -120,242 +125,24 @@ impl Parameters {
     }
 }
 
-/// The rules of slashing that `init` sets.
-fn default_rules() -> Rules {
-    Rules {
-        evidence_window_ms: 3 * DAY_MS,
-        appeal_window_ms: 7 * DAY_MS,
-        bond: MIST_PER_SUI / 10,
-        reporter_share: 500,
-        penalties: vec![100, 5_000, 1_000, 500],
-        period_cap: 5_000,
-        correlated: 2_000,
-    }
-}
-
-/// The world in which the package has just been published by `config.publisher`, the parameters
-/// set and the funds handed out.
-///
-/// Ids derive from the digest as in a publish transaction on Sui: the package first, then what the
-/// modules' `init` functions make, then the upgrade capability; here the coins follow.
-pub fn genesis(config: &GenesisConfig) -> Genesis {
-    let mut ids = (0u64..).map(|count| Address::derive_id(config.digest, count));
-    let mut fresh = || ids.next().unwrap_or(Address::ZERO);
-    let package = fresh();
-    let admin_cap = fresh();
-    let slash_cap = fresh();
-    let pool = fresh();
-    let anchors = fresh();
-    let latest = fresh();
-    let gateway = fresh();
-    let nodes = fresh();
-    let stakes = fresh();
-    let docket = fresh();
-    let seen = fresh();
-    let taken = fresh();
-    let rewards = fresh();
-    let earners = fresh();
-    let params = fresh();
-    let upgrade_cap = fresh();
-
-    let defaults = Parameters::default();
-    let wanted = &config.parameters;
-    let mut events = Events {
-        package,
-        sender: config.publisher,
-        events: Vec::new(),
-    };
-    events.push(&PoolCreated {
-        pool_id: pool,
-        tiers: defaults.tiers.to_vec(),
-        unbonding_ms: defaults.unbonding_ms,
-    });
-    events.push(&AnchorsCreated {
-        anchors_id: anchors,
-    });
-    events.push(&GatewayCreated {
-        gateway_id: gateway,
-    });
-    events.push(&DocketCreated {
-        docket_id: docket,
-        rules: default_rules(),
-    });
-    events.push(&RewardsCreated {
-        rewards_id: rewards,
-    });
-    events.push(&ParamsCreated {
-        params_id: params,
-        delay_ms: defaults.delay_ms,
-    });
-    for (tier, (old, new)) in (0u8..).zip(defaults.tiers.iter().zip(&wanted.tiers)) {
-        if old != new {
-            events.push(&TierChanged {
-                pool_id: pool,
-                tier,
-                minimum: new.minimum,
-                lockup_ms: new.lockup_ms,
-            });
-        }
-    }
-    if wanted.unbonding_ms != defaults.unbonding_ms {
-        events.push(&UnbondingChanged {
-            pool_id: pool,
-            unbonding_ms: wanted.unbonding_ms,
-        });
-    }
-    if wanted.delay_ms != defaults.delay_ms {
-        events.push(&DelayChanged {
-            params_id: params,
-            delay_ms: wanted.delay_ms,
-        });
-    }
-
-    let publisher = Owner::Address(config.publisher);
-    let shared = Owner::Shared(GENESIS_VERSION);
-    let object = |tag, transferable, contents, owner| {
-        new_object(
-            tag,
-            transferable,
-            GENESIS_VERSION,
-            contents,
-            owner,
-            config.digest,
-        )
-    };
-    let mut objects = vec![
-        Some(package_object(package, config.digest)),
-        object(
-            AdminCap::tag(package),
-            true,
-            encode(&AdminCap { id: admin_cap }),
-            publisher,
-        ),
-        object(
-            SlashCap::tag(package),
-            true,
-            encode(&SlashCap { id: slash_cap }),
-            publisher,
-        ),
-        object(
-            StakingPool::tag(package),
-            false,
-            encode(&StakingPool {
-                id: pool,
-                version: PACKAGE_VERSION,
-                tiers: wanted.tiers.to_vec(),
-                unbonding_ms: wanted.unbonding_ms,
-                total_active: 0,
-                total_unbonding: 0,
-                total_slashed: 0,
-                stakes_created: 0,
-                treasury: 0,
-                paused: false,
-            }),
-            shared,
-        ),
-        object(
-            Gateway::tag(package),
-            false,
-            encode(&Gateway {
-                id: gateway,
-                version: PACKAGE_VERSION,
-                nodes: Table { id: nodes, size: 0 },
-                stakes: Table {
-                    id: stakes,
-                    size: 0,
-                },
-                tokens_created: 0,
-            }),
-            shared,
-        ),
-        object(
-            Docket::tag(package),
-            false,
-            encode(&Docket {
-                id: docket,
-                version: PACKAGE_VERSION,
-                rules: default_rules(),
-                seen: Table { id: seen, size: 0 },
-                taken: Table { id: taken, size: 0 },
-                cases_opened: 0,
-            }),
-            shared,
-        ),
-        object(
-            Anchors::tag(package),
-            false,
-            encode(&Anchors {
-                id: anchors,
-                version: PACKAGE_VERSION,
-                latest: Table {
-                    id: latest,
-                    size: 0,
-                },
-            }),
-            shared,
-        ),
-        object(
-            Params::tag(package),
-            false,
-            encode(&Params {
-                id: params,
-                version: PACKAGE_VERSION,
-                delay_ms: wanted.delay_ms,
-                proposed: 0,
-                pending: Vec::new(),
-            }),
-            shared,
-        ),
-        object(
-            Rewards::tag(package),
-            false,
-            encode(&Rewards {
-                id: rewards,
-                version: PACKAGE_VERSION,
-                vault: 0,
-                budget: 0,
-                escrowed: 0,
-                reserved: 0,
-                emission: 0,
-                emission_carry: 0,
-                fee_rate: 0,
-                fee_carry: 0,
-                ending: vec![0; 64],
-                index: 0,
-                total_weight: 0,
-                updated_at_ms: 0,
-                clusters: Vec::new(),
-                earners: Table {
-                    id: earners,
-                    size: 0,
-                },
-            }),
-            shared,
-        ),
-        object(
-            upgrade_cap_tag(),
-            true,
-            encode(&UpgradeCap {
-                id: upgrade_cap,
-                package,
-                version: 1,
-                policy: 0,
-            }),
-            publisher,
-        ),
-        object(
-            clock_tag(),
-            false,
-            encode(&Clock {
-                id: CLOCK,
-                timestamp_ms: config.timestamp_ms,
-            }),
-            shared,
-        ),
-    ];
+/// The world in which there are only coins and the clock; the ids of the coins, in the order of
+/// `config.funds`.
+pub fn unpublished(config: &GenesisConfig) -> (World, Vec<Address>) {
+    let clock = new_object(
+        clock_tag(),
+        false,
+        GENESIS_VERSION,
+        encode(&Clock {
+            id: CLOCK,
+            timestamp_ms: config.timestamp_ms,
+        }),
+        Owner::Shared(GENESIS_VERSION),
+        config.digest,
+    );
+    let mut objects: Vec<Option<Object>> = vec![clock];
     let mut coins = Vec::new();
-    for (owner, balance) in &config.funds {
-        let id = fresh();
+    for (count, (owner, balance)) in (FIRST_COIN..).zip(&config.funds) {
+        let id = Address::derive_id(config.digest, count);
         coins.push(id);
         objects.push(coin_object(
             id,
@@ -365,44 +152,121 @@ pub fn genesis(config: &GenesisConfig) -> Genesis {
             config.digest,
         ));
     }
+    let objects = objects.into_iter().flatten();
+    let world = World::from_objects(config.parameters.clone(), objects);
+    (world, coins)
+}
 
-    Genesis {
-        world: World::from_objects(package, objects.into_iter().flatten()),
-        events: events.events,
-        package,
-        pool,
-        gateway,
-        docket,
-        anchors,
-        params,
-        rewards,
-        admin_cap,
-        slash_cap,
-        upgrade_cap,
-        coins,
+/// The transaction that publishes the package, the upgrade capability going to `publisher`.
+pub fn publication(publisher: Address) -> ProgrammableTransaction {
+    let modules = bytecode::modules().iter();
+    ProgrammableTransaction {
+        inputs: vec![Input::Pure(encode(&publisher))],
+        commands: vec![
+            Command::Publish(Publish {
+                modules: modules.map(|module| module.bytes.clone()).collect(),
+                dependencies: bytecode::DEPENDENCIES.to_vec(),
+            }),
+            Command::TransferObjects(TransferObjects {
+                objects: vec![Argument::Result(0)],
+                address: Argument::Input(0),
+            }),
+        ],
     }
 }
 
-struct Events {
-    package: Address,
-    sender: Address,
-    events: Vec<Event>,
+/// The world in which the package has just been published by `config.publisher`, by the same
+/// execution as a transaction of anybody's, with `config.digest` as its digest and no gas.
+///
+/// Ids derive from the digest as on Sui: the package first, then what the modules' `init` functions
+/// make, then the upgrade capability.
+pub fn genesis(config: &GenesisConfig) -> Genesis {
+    let (mut world, coins) = unpublished(config);
+    let context = TxContext {
+        sender: config.publisher,
+        digest: config.digest,
+        epoch: 0,
+        epoch_timestamp_ms: config.timestamp_ms,
+        timestamp_ms: config.timestamp_ms,
+    };
+    let transaction = publication(config.publisher);
+    let mut events = Vec::new();
+    if let Ok(outcome) = execute(&world, &context, &Gas::default(), &transaction) {
+        world.apply(&outcome);
+        events = outcome.events;
+    }
+    let package = world.package();
+    let upgrade_cap = upgrade_cap_tag();
+    let upgrade_cap = world.of_type(&upgrade_cap).next().map(|o| o.object_id());
+    Genesis {
+        events,
+        package,
+        pool: only::<StakingPool>(&world),
+        gateway: only::<crate::layout::k8s_gateway::Gateway>(&world),
+        docket: only::<crate::layout::slashing::Docket>(&world),
+        anchors: only::<crate::layout::anchors::Anchors>(&world),
+        params: only::<Params>(&world),
+        rewards: only::<crate::layout::rewards::Rewards>(&world),
+        upgrades: only::<crate::layout::upgrades::Upgrades>(&world),
+        admin_cap: only::<AdminCap>(&world),
+        slash_cap: only::<SlashCap>(&world),
+        upgrade_cap: upgrade_cap.unwrap_or(Address::ZERO),
+        coins,
+        world,
+    }
 }
 
-impl Events {
-    fn push<E: MoveEvent>(&mut self, event: &E) {
-        self.events.push(Event {
-            package_id: self.package,
-            module: Identifier::from_static(E::MODULE),
-            sender: self.sender,
-            type_: E::tag(self.package),
-            contents: encode(event),
+/// The one object of its type that publishing made.
+pub(crate) fn only<T: MoveObject>(world: &World) -> Address {
+    world.views::<T>().first().map_or(Address::ZERO, T::id)
+}
+
+/// Sets the parameters that differ from the package's own, right after its `init` functions.
+pub(crate) fn launch(state: &mut State<'_>, wanted: &Parameters) -> Result<(), Failure> {
+    let defaults = Parameters::default();
+    if *wanted == defaults {
+        return Ok(());
+    }
+    let package = state.package;
+    let mut pool: StakingPool = placed(state, package)?;
+    let mut params: Params = placed(state, package)?;
+    let mut call = Call::new(StakingPool::MODULE, "init", &mut [], state);
+    for (tier, (old, new)) in (0u8..).zip(defaults.tiers.iter().zip(&wanted.tiers)) {
+        if old != new {
+            call.emit(&TierChanged {
+                pool_id: pool.id,
+                tier,
+                minimum: new.minimum,
+                lockup_ms: new.lockup_ms,
+            });
+        }
+    }
+    pool.tiers = wanted.tiers.to_vec();
+    if wanted.unbonding_ms != defaults.unbonding_ms {
+        pool.unbonding_ms = wanted.unbonding_ms;
+        call.emit(&UnbondingChanged {
+            pool_id: pool.id,
+            unbonding_ms: wanted.unbonding_ms,
         });
     }
+    call.share(&pool)?;
+    if wanted.delay_ms != defaults.delay_ms {
+        let mut call = Call::new(Params::MODULE, "init", &mut [], state);
+        params.delay_ms = wanted.delay_ms;
+        call.emit(&DelayChanged {
+            params_id: params.id,
+            delay_ms: wanted.delay_ms,
+        });
+        call.share(&params)?;
+    }
+    Ok(())
 }
 
-/// The package as an object.
-fn package_object(id: Address, digest: Digest) -> Object {
-    let package = bytecode::package(id, GENESIS_VERSION);
-    Object::new(ObjectData::Package(package), Owner::Immutable, digest, 0)
+/// The object of its type that an `init` function has just shared.
+fn placed<T: MoveObject>(state: &State<'_>, package: Address) -> Result<T, Failure> {
+    let mut placed = state.placed.values();
+    let found = placed
+        .find(|placed| T::is(&placed.tag, package))
+        .ok_or(Failure::Invariant)?;
+    bcs::from_bytes(&found.contents).map_err(|_| Failure::Invariant)
 }

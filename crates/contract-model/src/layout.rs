@@ -6,13 +6,18 @@
 //! encoded example of each; every decoder of these types is tested against that file.
 
 pub mod anchors;
+pub mod delegation;
 pub mod enclave_registry;
 pub mod framework;
 pub mod k8s_gateway;
+pub mod k8s_interface;
+pub mod node_keys;
 pub mod params;
 pub mod rewards;
 pub mod slashing;
 pub mod staking;
+pub mod unbonding;
+pub mod upgrades;
 
 use serde::{Serialize, de::DeserializeOwned};
 use sui_sdk_types::{Address, Identifier, StructTag};

@@ -1,8 +1,8 @@
 //! The Move package `k3s_daas` as a pure state machine, with the part of Sui's programmable
 //! transaction runtime that its callers need.
 //!
-//! [`genesis`] gives a [`World`] (all live objects, by id, with BCS contents, types, owners and
-//! versions) in which the package is published. [`execute`] runs a programmable transaction on it
+//! [`unpublished`] gives a [`World`] (all live objects, by id, with BCS contents, types, owners and
+//! versions) with nothing but coins, [`genesis`] one in which the package is published. [`execute`] runs a programmable transaction on it
 //! and says what it changes ([`Outcome`]) without changing it; [`World::apply`] does. Both are pure:
 //! the same world, context and transaction give the same outcome, byte for byte.
 //!
@@ -26,7 +26,7 @@ mod types;
 mod world;
 
 pub use execute::{Gas, InputError, TxContext, execute};
-pub use genesis::{Genesis, GenesisConfig, Parameters, genesis};
+pub use genesis::{Genesis, GenesisConfig, Parameters, genesis, publication, unpublished};
 pub use log::{LogEntry, LogError};
 pub use outcome::{ChargeError, Outcome, Removed, ReturnValue, Unchanged, Written};
 pub use world::World;

@@ -1,12 +1,19 @@
 //! The functions that a transaction can call: the package's own and the framework's.
 
 mod anchors;
+mod delegation;
 mod enclave_registry;
 mod k8s_gateway;
+mod k8s_interface;
+mod nitro;
+mod node_keys;
 mod params;
 mod rewards;
+mod shares;
 mod slashing;
 mod staking;
+mod upgrades;
+mod unbonding;
 
 use sui_sdk_types::Address;
 
@@ -43,6 +50,8 @@ pub(crate) struct Function {
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) name: &'static str,
+    /// What runs once, when the package is published.
+    pub(crate) init: Option<fn(&mut Call<'_>) -> Result<(), Failure>>,
     pub(crate) functions: &'static [Function],
 }
 
@@ -50,31 +59,68 @@ pub(crate) struct Module {
 pub(crate) const MODULES: &[Module] = &[
     Module {
         name: "anchors",
+        init: Some(anchors::init),
         functions: anchors::FUNCTIONS,
     },
     Module {
+        name: "delegation",
+        functions: delegation::FUNCTIONS,
+        init: None,
+    },
+    Module {
         name: "enclave_registry",
+        init: None,
         functions: enclave_registry::FUNCTIONS,
     },
     Module {
         name: "k8s_gateway",
+        init: Some(k8s_gateway::init),
         functions: k8s_gateway::FUNCTIONS,
     },
     Module {
+        name: "node_keys",
+        functions: node_keys::FUNCTIONS,
+        init: None,
+    },
+    Module {
+        name: "k8s_interface",
+        init: None,
+        functions: k8s_interface::FUNCTIONS,
+    },
+    Module {
+        name: "nitro",
+        init: None,
+        functions: nitro::FUNCTIONS,
+    },
+    Module {
         name: "params",
+        init: Some(params::init),
         functions: params::FUNCTIONS,
     },
     Module {
         name: "rewards",
+        init: Some(rewards::init),
         functions: rewards::FUNCTIONS,
     },
     Module {
         name: "slashing",
+        init: Some(slashing::init),
         functions: slashing::FUNCTIONS,
     },
     Module {
         name: "staking",
+        init: Some(staking::init),
         functions: staking::FUNCTIONS,
+    },
+    Module {
+        name: "upgrades",
+        init: Some(upgrades::init),
+        functions: upgrades::FUNCTIONS,
+    },
+    Module {
+        name: "unbonding",
+        init: None,
+        functions: unbonding::FUNCTIONS,
     },
 ];
 
@@ -95,4 +141,10 @@ pub(crate) fn find(
     let module = modules.iter().find(|known| known.name == module)?;
     let function = module.functions.iter().find(|f| f.name == function)?;
     Some((module.name, function))
+}
+
+/// Whether a text is of lower-case letters, digits and `-` alone.
+pub(crate) fn is_label(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

@@ -14,18 +14,23 @@ mod writer;
 use std::fmt::Write as _;
 
 use sui_sdk_types::{
-    Address, ExecutionError, ExecutionStatus, Input, ObjectReference, Owner,
+    Address, Command, ExecutionError, ExecutionStatus, Input, ObjectReference, Owner,
     ProgrammableTransaction, SharedInput, TypeTag,
 };
 
 use crate::execute::{Gas, InputError, execute};
-use crate::genesis::{GenesisConfig, Parameters, genesis};
+use crate::bytecode;
+use crate::genesis::{GenesisConfig, Parameters, genesis, unpublished};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
-use crate::layout::slashing::StakePeriod;
+use crate::layout::k8s_interface::{Permission, Subject};
+use crate::layout::rewards::StakeEpoch;
+use crate::layout::slashing::{ClusterPeriod, StakePeriod};
 use crate::layout::{
-    MoveType, anchors, enclave_registry, k8s_gateway, params, rewards, slashing, staking,
+    MoveType, anchors, delegation, enclave_registry, k8s_gateway, k8s_interface, params, rewards, slashing,
+    staking, unbonding, upgrades,
 };
+use crate::package;
 use crate::log::{LogEntry, LogError};
 use crate::types::coin_object;
 use crate::world::World;
@@ -85,7 +90,25 @@ pub fn move_test(
     log: &[LogEntry],
     expected: Option<&World>,
 ) -> Result<MoveTest, ReplayError> {
-    let mut world = genesis(config).world;
+    let transactions = log
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| {
+            entry
+                .decode()
+                .map_err(|source| ReplayError::Entry { index, source })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // Either genesis publishes the package, or a transaction of the log does.
+    let publishes = transactions.iter().any(|transaction| {
+        let mut commands = transaction.commands.iter();
+        commands.any(|command| matches!(command, Command::Publish(_)))
+    });
+    let mut world = if publishes {
+        unpublished(config).0
+    } else {
+        genesis(config).world
+    };
     let mut test = MoveTest {
         source: String::new(),
         succeeding: 0,
@@ -93,10 +116,7 @@ pub fn move_test(
         skipped: 0,
     };
     let mut body = String::new();
-    for (index, entry) in log.iter().enumerate() {
-        let transaction = entry
-            .decode()
-            .map_err(|source| ReplayError::Entry { index, source })?;
+    for (index, (entry, transaction)) in log.iter().zip(transactions).enumerate() {
         let transaction = relink(&mut world, entry, transaction);
         let gas = Gas {
             coins: entry.gas_coin.into_iter().collect(),
@@ -144,6 +164,7 @@ pub fn move_test(
     }
     test.source = module(
         config,
+        (!publishes).then(|| world.package()),
         test.succeeding,
         &body,
         &final_state(expected.unwrap_or(&world)),
@@ -216,6 +237,10 @@ fn final_state(world: &World) -> Vec<String> {
     let package = world.package();
     let name_tag = NodeName::tag(package);
     let claims = field_tag(name_tag.clone().into(), Claim::tag(package).into());
+    let permissions = field_tag(
+        Subject::tag(package).into(),
+        Permission::tag(package).into(),
+    );
     let held = field_tag(id_tag().into(), name_tag.into());
     let gateway = world.gateway().map_or(Address::ZERO, |gateway| gateway.id);
     let docket = world
@@ -233,6 +258,8 @@ fn final_state(world: &World) -> Vec<String> {
         .first()
         .map_or(Address::ZERO, |rewards| rewards.id);
     let earners = field_tag(id_tag().into(), rewards::Earner::tag(package).into());
+    let starts = field_tag(StakeEpoch::tag(package).into(), TypeTag::U128);
+    let outages = field_tag(ClusterPeriod::tag(package).into(), TypeTag::U64);
     let seen = field_tag(digest, id_tag().into());
     let taken = field_tag(StakePeriod::tag(package).into(), TypeTag::U64);
     let mut lines = Vec::new();
@@ -279,6 +306,40 @@ fn final_state(world: &World) -> Vec<String> {
                 field.name.period,
                 field.value,
             ));
+        } else if *tag == permissions
+            && let Ok(field) = bcs::from_bytes::<Field<Subject, Permission>>(contents)
+            && let Owner::Object(table) = object.owner()
+        {
+            let interfaces = world.views::<k8s_interface::Interface>();
+            let mut interfaces = interfaces.iter();
+            let interface = interfaces.find(|known| known.permissions.id == *table);
+            lines.push(format!(
+                "same_permission(s, {}, @{}, {}, {});",
+                id(interface.map_or(Address::ZERO, |known| known.id)),
+                field.name.user,
+                bytes(field.name.namespace.as_bytes()),
+                bytes(&crate::types::encode(&field.value)),
+            ));
+        } else if *tag == outages
+            && let Ok(field) = bcs::from_bytes::<Field<ClusterPeriod, u64>>(contents)
+        {
+            lines.push(format!(
+                "same_outage(s, {}, {}, {}, {});",
+                id(docket),
+                id(field.name.cluster_id),
+                field.name.period,
+                field.value,
+            ));
+        } else if *tag == starts
+            && let Ok(field) = bcs::from_bytes::<Field<StakeEpoch, u128>>(contents)
+        {
+            lines.push(format!(
+                "same_start(s, {}, {}, {}, {});",
+                id(all_rewards),
+                id(field.name.stake_id),
+                field.name.epoch,
+                field.value,
+            ));
         } else if *tag == latest
             && let Ok(field) = bcs::from_bytes::<Field<Address, anchors::Anchor>>(contents)
         {
@@ -314,40 +375,77 @@ fn final_state(world: &World) -> Vec<String> {
     lines
 }
 
+/// Statements that set the parameters, on `pool` and `params`.
+pub(crate) fn set_parameters(wanted: &Parameters) -> Vec<String> {
+    let defaults = Parameters::default();
+    let mut lines = Vec::new();
+    for (tier, (old, new)) in defaults.tiers.iter().zip(&wanted.tiers).enumerate() {
+        if old != new {
+            lines.push(format!(
+                "staking::set_tier(&mut pool, {tier}, {}, {});",
+                new.minimum, new.lockup_ms
+            ));
+        }
+    }
+    if defaults.unbonding_ms != wanted.unbonding_ms {
+        let unbonding_ms = wanted.unbonding_ms;
+        lines.push(format!("staking::set_unbonding(&mut pool, {unbonding_ms});"));
+    }
+    if defaults.delay_ms != wanted.delay_ms {
+        let delay_ms = wanted.delay_ms;
+        lines.push(format!("params.set_delay_for_testing({delay_ms});"));
+    }
+    lines
+}
+
+/// The statements of publishing, with a `ctx` whose first id the package took. The capability is
+/// `cap` then.
+pub(crate) fn publishing(package: Address) -> Vec<String> {
+    let inits = bytecode::modules().iter().filter(|module| {
+        let mut modelled = package::MODULES.iter();
+        modelled.any(|known| known.name == module.name && known.init.is_some())
+    });
+    let mut lines: Vec<String> = inits
+        .map(|module| format!("{}::init_for_testing(ctx);", module.name))
+        .collect();
+    lines.push(format!(
+        "let cap = sui::package::test_publish({}, ctx);",
+        id(package)
+    ));
+    lines
+}
+
 fn module(
     config: &GenesisConfig,
+    published: Option<Address>,
     succeeding: usize,
     transactions: &str,
     state: &[String],
 ) -> String {
-    let defaults = Parameters::default();
-    let mut parameters = String::new();
-    for (tier, (old, new)) in defaults
-        .tiers
-        .iter()
-        .zip(&config.parameters.tiers)
-        .enumerate()
-    {
-        if old != new {
-            let _ = writeln!(
-                parameters,
-                "    staking::set_tier(&mut pool, {tier}, {}, {});",
-                new.minimum, new.lockup_ms
-            );
-        }
-    }
-    if defaults.unbonding_ms != config.parameters.unbonding_ms {
-        let _ = writeln!(
-            parameters,
-            "    staking::set_unbonding(&mut pool, {});",
-            config.parameters.unbonding_ms
+    let publisher = config.publisher;
+    let mut begin = String::new();
+    if let Some(package) = published {
+        let digest = bytes(config.digest.inner());
+        let _ = write!(
+            begin,
+            "    // The package took the first id.\n    \
+             let ctx = &mut tx_context::new(@{publisher}, {digest}, 0, 0, 1);\n"
         );
-    }
-    if defaults.delay_ms != config.parameters.delay_ms {
-        let _ = writeln!(
-            parameters,
-            "    params.set_delay_for_testing({});",
-            config.parameters.delay_ms
+        for line in publishing(package) {
+            let _ = writeln!(begin, "    {line}");
+        }
+        let _ = write!(
+            begin,
+            "    transfer::public_transfer(cap, @{publisher});\n    s.next_tx(@{publisher});\n    \
+             let mut pool = s.take_shared<staking::StakingPool>();\n    \
+             let mut params = s.take_shared<params::Params>();\n"
+        );
+        for line in set_parameters(&config.parameters) {
+            let _ = writeln!(begin, "    {line}");
+        }
+        let _ = write!(
+            begin,
+            "    test_scenario::return_shared(pool);\n    test_scenario::return_shared(params);\n"
         );
     }
     let mut blocks = String::new();
@@ -372,12 +470,16 @@ fn module(
     }
     let types = [
         anchors::Anchors::MODULE,
+        delegation::Delegation::MODULE,
         enclave_registry::Cluster::MODULE,
         k8s_gateway::Gateway::MODULE,
+        k8s_interface::Interface::MODULE,
         params::Params::MODULE,
         rewards::Rewards::MODULE,
         slashing::Docket::MODULE,
         staking::Stake::MODULE,
+        unbonding::Unbonding::MODULE,
+        upgrades::Upgrades::MODULE,
     ]
     .map(|module| format!("use k3s_daas::{module};\n"))
     .concat();
@@ -397,20 +499,7 @@ use sui::test_scenario::{{Self, Scenario}};
 fun begin(): Scenario {{
     let mut scenario = test_scenario::begin(@{publisher});
     let s = &mut scenario;
-    // The package took the first id.
-    let ctx = &mut tx_context::new(@{publisher}, {digest}, 0, 0, 1);
-    staking::init_for_testing(ctx);
-    anchors::init_for_testing(ctx);
-    k8s_gateway::init_for_testing(ctx);
-    slashing::init_for_testing(ctx);
-    rewards::init_for_testing(ctx);
-    params::init_for_testing(ctx);
-    s.next_tx(@{publisher});
-    let mut pool = s.take_shared<staking::StakingPool>();
-    let mut params = s.take_shared<params::Params>();
-{parameters}    test_scenario::return_shared(pool);
-    test_scenario::return_shared(params);
-    scenario
+{begin}    scenario
 }}
 
 /// Runs the first `count` transactions.
@@ -469,6 +558,33 @@ fun same_taken(s: &mut Scenario, docket: ID, stake: ID, period: u64, expected: u
     test_scenario::return_shared(object);
 }}
 
+fun same_permission(
+    s: &mut Scenario,
+    interface: ID,
+    user: address,
+    namespace: vector<u8>,
+    expected: vector<u8>,
+) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<k8s_interface::Interface>(interface);
+    same(bcs::to_bytes(&object.permission_for_testing(user, namespace.to_string())), expected);
+    test_scenario::return_shared(object);
+}}
+
+fun same_outage(s: &mut Scenario, docket: ID, cluster: ID, period: u64, expected: u64) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<slashing::Docket>(docket);
+    assert!(object.outage_for_testing(cluster, period) == expected, 1_000_007);
+    test_scenario::return_shared(object);
+}}
+
+fun same_start(s: &mut Scenario, rewards: ID, stake: ID, epoch: u64, expected: u128) {{
+    s.next_tx(@0x0);
+    let object = s.take_shared_by_id<rewards::Rewards>(rewards);
+    assert!(object.start_for_testing(stake, epoch) == expected, 1_000_008);
+    test_scenario::return_shared(object);
+}}
+
 fun same_anchor(s: &mut Scenario, anchors: ID, cluster: ID, expected: vector<u8>) {{
     s.next_tx(@0x0);
     let object = s.take_shared_by_id<anchors::Anchors>(anchors);
@@ -496,7 +612,5 @@ fun same(actual: vector<u8>, expected: vector<u8>) {{
     assert!(actual == expected, 1_000_000);
 }}
 "#,
-        publisher = config.publisher,
-        digest = bytes(config.digest.inner()),
     )
 }

@@ -13,12 +13,19 @@ pub(crate) enum Ty {
     Bool,
     U8,
     U64,
+    U128,
     Address,
     Id,
     String,
     Bytes,
     OptionBytes,
     U64s,
+    BytesList,
+    Ids,
+    /// A vector of a struct of the package.
+    List(&'static str, &'static str),
+    /// A struct of the framework.
+    Sui(&'static str, &'static str),
     /// `Coin<SUI>`.
     Coin,
     /// `Clock`.
@@ -57,6 +64,18 @@ impl Abilities {
         store: false,
         ..Self::OBJECT
     };
+    /// No ability: what has it must be consumed.
+    const NONE: Self = Self {
+        copy: false,
+        drop: false,
+        store: false,
+        key: false,
+    };
+    /// `drop`
+    const DROP: Self = Self {
+        drop: true,
+        ..Self::NONE
+    };
     /// `store`
     const STORE: Self = Self {
         key: false,
@@ -84,25 +103,15 @@ impl Abilities {
     fn of_struct(tag: &StructTag, package: Address) -> Self {
         let (module, name) = (tag.module().as_str(), tag.name().as_str());
         if *tag.address() == package {
-            return match (module, name) {
-                ("staking", "AdminCap" | "SlashCap")
-                | ("enclave_registry", "ClusterCap")
-                | ("rewards", "Escrow") => Self::OBJECT,
-                ("staking", "StakingPool" | "Stake")
-                | ("k8s_gateway", "Gateway" | "SealToken")
-                | ("enclave_registry", "Cluster" | "Enclave")
-                | ("slashing", "Docket" | "Case")
-                | ("anchors", "Anchors")
-                | ("params", "Params")
-                | ("rewards", "Rewards") => Self::KEY_ONLY,
-                _ => Self::PRIMITIVE,
-            };
+            return crate::bytecode::abilities(module, name).unwrap_or(Self::PRIMITIVE);
         }
         if *tag.address() == Address::TWO {
             return match (module, name) {
                 ("coin", "Coin") | ("package", "UpgradeCap") => Self::OBJECT,
                 ("clock", "Clock") | ("dynamic_field", "Field") => Self::KEY_ONLY,
                 ("balance", "Balance") => Self::STORE,
+                ("package", "UpgradeTicket" | "UpgradeReceipt") => Self::NONE,
+                ("nitro_attestation", "NitroAttestationDocument") => Self::DROP,
                 _ => Self::PRIMITIVE,
             };
         }
@@ -117,6 +126,7 @@ impl Ty {
             Self::Bool => TypeTag::Bool,
             Self::U8 => TypeTag::U8,
             Self::U64 => TypeTag::U64,
+            Self::U128 => TypeTag::U128,
             Self::Address => TypeTag::Address,
             Self::Id => framework::id_tag().into(),
             Self::String => framework::string_tag().into(),
@@ -129,6 +139,15 @@ impl Ty {
             )
             .into(),
             Self::U64s => TypeTag::Vector(Box::new(TypeTag::U64)),
+            Self::BytesList => {
+                let bytes = TypeTag::Vector(Box::new(TypeTag::U8));
+                TypeTag::Vector(Box::new(bytes))
+            }
+            Self::Ids => TypeTag::Vector(Box::new(framework::id_tag().into())),
+            Self::List(module, name) => {
+                TypeTag::Vector(Box::new(struct_tag(package, module, name).into()))
+            }
+            Self::Sui(module, name) => struct_tag(Address::TWO, module, name).into(),
             Self::Coin => StructTag::gas_coin().into(),
             Self::Clock => framework::clock_tag().into(),
             Self::Package(module, name) => struct_tag(package, module, name).into(),
@@ -143,12 +162,20 @@ impl Ty {
             Self::Bool => bcs::from_bytes::<bool>(bytes).is_ok(),
             Self::U8 => bcs::from_bytes::<u8>(bytes).is_ok(),
             Self::U64 => bcs::from_bytes::<u64>(bytes).is_ok(),
+            Self::U128 => bcs::from_bytes::<u128>(bytes).is_ok(),
             Self::Address | Self::Id => bcs::from_bytes::<Address>(bytes).is_ok(),
             Self::String => bcs::from_bytes::<String>(bytes).is_ok(),
             Self::Bytes => bcs::from_bytes::<Vec<u8>>(bytes).is_ok(),
             Self::OptionBytes => bcs::from_bytes::<Option<Vec<u8>>>(bytes).is_ok(),
             Self::U64s => bcs::from_bytes::<Vec<u64>>(bytes).is_ok(),
-            Self::Coin | Self::Clock | Self::Package(..) | Self::Param => return None,
+            Self::BytesList => bcs::from_bytes::<Vec<Vec<u8>>>(bytes).is_ok(),
+            Self::Ids => bcs::from_bytes::<Vec<Address>>(bytes).is_ok(),
+            Self::Coin
+            | Self::Clock
+            | Self::Package(..)
+            | Self::List(..)
+            | Self::Sui(..)
+            | Self::Param => return None,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use sui_sdk_types::{Address, Digest, MoveStruct, Object, ObjectData, Owner, StructTag};
 
+use crate::genesis::Parameters;
 use crate::layout::framework::{CLOCK, Clock, Coin, clock_tag};
 use crate::layout::{MoveType, enclave_registry, k8s_gateway, staking};
 use crate::outcome::Outcome;
@@ -15,22 +16,48 @@ use crate::outcome::Outcome;
 pub struct World {
     objects: OrdMap<Address, Arc<Object>>,
     package: Address,
+    parameters: Arc<Parameters>,
 }
 
 impl World {
-    /// A world of `objects`, as one is read back from a ledger's storage. `package` is the id of
-    /// the published package `k3s_daas` in it.
-    pub fn from_objects(package: Address, objects: impl IntoIterator<Item = Object>) -> Self {
-        let objects = objects
-            .into_iter()
-            .map(|object| (object.object_id(), Arc::new(object)))
-            .collect();
-        Self { objects, package }
+    /// A world of `objects`, as one is read back from a ledger's storage. `parameters` are set when
+    /// the package is published in it.
+    pub fn from_objects(
+        parameters: Parameters,
+        objects: impl IntoIterator<Item = Object>,
+    ) -> Self {
+        let mut world = Self {
+            objects: OrdMap::new(),
+            package: Address::ZERO,
+            parameters: Arc::new(parameters),
+        };
+        for object in objects {
+            world.insert(object);
+        }
+        world
     }
 
-    /// The id of the published package `k3s_daas`.
+    /// The id of the published package `k3s_daas`; zero before it is published.
     pub fn package(&self) -> Address {
         self.package
+    }
+
+    /// Whether the package that is published in this world is not the one that this build has the
+    /// model of.
+    pub fn has_other_package(&self) -> bool {
+        let Some(object) = self.objects.get(&self.package) else {
+            return false;
+        };
+        let ObjectData::Package(package) = object.data() else {
+            return true;
+        };
+        let own = crate::bytecode::package(self.package, 1);
+        package.modules != own.modules
+    }
+
+    /// What publishing sets, where it differs from the package's own defaults.
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// The live object `id`.
@@ -143,7 +170,16 @@ impl World {
     /// Puts an object in, replacing one with its id: for what doesn't come about by a programmable
     /// transaction (genesis, a faucet, gas accounting).
     pub fn insert(&mut self, object: Object) {
-        self.objects.insert(object.object_id(), Arc::new(object));
+        self.put(Arc::new(object));
+    }
+
+    fn put(&mut self, object: Arc<Object>) {
+        let id = object.object_id();
+        // The framework's packages are no objects here: the only package is `k3s_daas`.
+        if matches!(object.data(), ObjectData::Package(_)) {
+            self.package = id;
+        }
+        self.objects.insert(id, object);
     }
 
     /// Takes an object out.
@@ -156,8 +192,8 @@ impl World {
         for id in outcome.deleted.keys() {
             self.objects.remove(id);
         }
-        for (id, written) in &outcome.written {
-            self.objects.insert(*id, Arc::clone(&written.object));
+        for written in outcome.written.values() {
+            self.put(Arc::clone(&written.object));
         }
     }
 }

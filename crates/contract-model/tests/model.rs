@@ -7,6 +7,12 @@
     missing_docs
 )]
 
+#[path = "model/acts.rs"]
+mod acts;
+#[path = "model/cluster_acts.rs"]
+mod cluster_acts;
+#[path = "model/cluster_events.rs"]
+mod cluster_events;
 #[path = "model/differential.rs"]
 mod differential;
 #[path = "model/economics.rs"]

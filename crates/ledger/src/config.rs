@@ -28,8 +28,9 @@ pub struct LedgerConfig {
 /// How a ledger begins.
 #[derive(Clone, Debug)]
 pub struct GenesisOptions {
-    /// Who publishes the package and gets its capabilities.
-    pub publisher: Address,
+    /// Who gets the capabilities where genesis publishes the package. Without, nothing is published:
+    /// a transaction does that, as on any Sui network.
+    pub publisher: Option<Address>,
     /// SUI coins to hand out: owner and MIST.
     pub funds: Vec<(Address, u64)>,
     /// MIST that [`crate::Handle::fund`] can hand out later.
@@ -57,11 +58,21 @@ impl LedgerConfig {
 }
 
 impl GenesisOptions {
-    /// Funds for a publisher, parameters for development and a reserve of a billion SUI.
+    /// The package published for a publisher, parameters for development and a reserve of a billion
+    /// SUI.
     #[must_use]
     pub fn development(publisher: Address, funds: Vec<(Address, u64)>) -> Self {
         Self {
-            publisher,
+            publisher: Some(publisher),
+            ..Self::unpublished(funds)
+        }
+    }
+
+    /// The same without the package.
+    #[must_use]
+    pub fn unpublished(funds: Vec<(Address, u64)>) -> Self {
+        Self {
+            publisher: None,
             funds,
             reserve: 1_000_000_000_000_000_000,
             parameters: Parameters::development(),

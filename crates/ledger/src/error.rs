@@ -65,9 +65,25 @@ pub enum LedgerError {
         /// The log.
         path: PathBuf,
         /// Publisher in the configuration.
-        expected: Address,
+        expected: String,
         /// Publisher of the ledger.
-        actual: Address,
+        actual: String,
+    },
+    /// The log is of another format.
+    #[error("the ledger's log {} has format {found}, this version reads {expected}: a development ledger is not carried over; stop what uses it and start on an empty data directory (or remove this one), or go on with the version that wrote it", .path.display())]
+    OtherFormat {
+        /// The log.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+        /// This version's.
+        expected: &'static str,
+    },
+    /// The contracts on the ledger are not the ones that this build has the model of.
+    #[error("the contracts on the ledger in {} are not those of this version: it was made by another one, and a development ledger is not carried over; stop what uses it and start on an empty data directory (or remove this one), or go on with the version that made it", .path.display())]
+    OtherContracts {
+        /// The log.
+        path: PathBuf,
     },
     /// The options of genesis are impossible.
     #[error("this ledger cannot begin: {reason}")]

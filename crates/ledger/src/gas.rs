@@ -4,6 +4,7 @@
 //! per transaction and command; each written object pays for its bytes, and gets 99 % of that back
 //! when it is written again or deleted. Upstream: `sui-types`, `gas_model/gas_v2.rs`.
 
+use contract_model::layout::k8s_interface::{Interface, Request};
 use contract_model::layout::rewards::Rewards;
 use contract_model::layout::slashing::Case;
 use contract_model::layout::staking::{Stake, StakingPool};
@@ -116,6 +117,8 @@ pub struct Supply {
     pub bonds: u64,
     /// In the vault of the rewards.
     pub rewards: u64,
+    /// Fees of requests that are pending, and earned ones that were not taken out.
+    pub requests: u64,
     /// Paid for computation.
     pub fees: u64,
     /// Paid for storage and not given back: rebates that live objects hold, and what is not
@@ -133,6 +136,7 @@ impl Supply {
             self.treasury,
             self.bonds,
             self.rewards,
+            self.requests,
             self.fees,
             self.storage_fund,
         ]
@@ -149,7 +153,7 @@ impl Supply {
             stakes: world
                 .views::<Stake>()
                 .iter()
-                .map(|stake| stake.balance)
+                .map(|stake| stake.balance + stake.delegated.balance + stake.queue.balance)
                 .fold(0, u64::saturating_add),
             treasury: world
                 .views::<StakingPool>()
@@ -165,6 +169,12 @@ impl Supply {
                 .views::<Rewards>()
                 .iter()
                 .map(|rewards| rewards.vault)
+                .fold(0, u64::saturating_add),
+            requests: world
+                .views::<Request>()
+                .iter()
+                .map(|request| request.fee)
+                .chain(world.views::<Interface>().iter().map(|i| i.earned))
                 .fold(0, u64::saturating_add),
             fees: state.fees,
             storage_fund: state.storage_fund,

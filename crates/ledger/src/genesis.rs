@@ -1,7 +1,7 @@
 //! The first checkpoint.
 
 use contract_model::layout::staking::TierParams;
-use contract_model::{GenesisConfig, Parameters, genesis};
+use contract_model::{GenesisConfig, Parameters, genesis, unpublished};
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::hash::Hasher;
 use sui_sdk_types::{
@@ -13,7 +13,7 @@ use sui_sdk_types::{
 
 use crate::config::GenesisOptions;
 use crate::record::{CheckpointRecord, TransactionRecord, contents};
-use crate::{Deployment, LedgerError, SharedObject, gas};
+use crate::{Deployment, LedgerError, gas};
 
 /// Owner of the reserve: no key derives to it, so that only the ledger itself can spend from it.
 pub(crate) const RESERVE: Address =
@@ -21,7 +21,8 @@ pub(crate) const RESERVE: Address =
 
 /// What begins a log: the options that decide the ids, and the first checkpoint.
 pub(crate) struct Beginning {
-    pub(crate) deployment: Deployment,
+    /// Where genesis publishes the package.
+    pub(crate) deployment: Option<Deployment>,
     pub(crate) genesis: GenesisRecord,
     pub(crate) record: CheckpointRecord,
 }
@@ -29,7 +30,7 @@ pub(crate) struct Beginning {
 /// What genesis was made from, as the log keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GenesisRecord {
-    pub(crate) publisher: Address,
+    pub(crate) publisher: Option<Address>,
     seed: Digest,
     timestamp_ms: u64,
     funds: Vec<(Address, u64)>,
@@ -42,15 +43,20 @@ impl GenesisRecord {
     /// The same for the model.
     pub(crate) fn config(&self) -> GenesisConfig {
         GenesisConfig {
-            publisher: self.publisher,
+            publisher: self.publisher.unwrap_or(Address::ZERO),
             digest: self.seed,
             timestamp_ms: self.timestamp_ms,
             funds: self.funds.clone(),
-            parameters: Parameters {
-                tiers: self.tiers.clone(),
-                unbonding_ms: self.unbonding_ms,
-                delay_ms: self.delay_ms,
-            },
+            parameters: self.parameters(),
+        }
+    }
+
+    /// What publishing sets.
+    pub(crate) fn parameters(&self) -> Parameters {
+        Parameters {
+            tiers: self.tiers.clone(),
+            unbonding_ms: self.unbonding_ms,
+            delay_ms: self.delay_ms,
         }
     }
 }
@@ -73,7 +79,7 @@ pub(crate) fn system_transaction(kind: TransactionKind) -> SignedTransaction {
     }
 }
 
-/// Publishes the package and hands out the funds. The same options and time give the same
+/// Hands out the funds, and publishes the package for a publisher. The same options and time give the same
 /// checkpoint, byte for byte.
 pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Beginning, LedgerError> {
     let refused = |reason: String| LedgerError::Genesis { reason };
@@ -111,11 +117,14 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         unbonding_ms: options.parameters.unbonding_ms,
         delay_ms: options.parameters.delay_ms,
     };
-    let made = genesis(&made_from.config());
+    let config = made_from.config();
+    let made = options.publisher.map(|_| genesis(&config));
+    let world = made
+        .as_ref()
+        .map_or_else(|| unpublished(&config).0, |made| made.world.clone());
 
     // The ids derive from the options; the transaction holds the objects; the objects name it.
-    let mut objects: Vec<Object> = made
-        .world
+    let mut objects: Vec<Object> = world
         .objects()
         .map(|object| Object::clone(object))
         .collect();
@@ -138,7 +147,8 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
             )
         })
         .collect();
-    let events = TransactionEvents(made.events);
+    let events = made.as_ref().map(|made| made.events.clone());
+    let events = TransactionEvents(events.unwrap_or_default());
     let effects = effects(&written, digest, &events);
 
     let transactions = vec![TransactionRecord {
@@ -160,23 +170,8 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
         end_of_epoch_data: None,
         version_specific_data: Vec::new(),
     };
-    let shared = |id| SharedObject {
-        id,
-        initial_shared_version: contract_model_genesis_version(),
-    };
-    let deployment = Deployment {
-        chain: summary.digest().to_string(),
-        package: made.package,
-        original_package: made.package,
-        staking_pool: shared(made.pool),
-        gateway: shared(made.gateway),
-        docket: shared(made.docket),
-        anchors: shared(made.anchors),
-        params: shared(made.params),
-        rewards: shared(made.rewards),
-        admin_cap: made.admin_cap,
-        slash_cap: made.slash_cap,
-    };
+    let chain = summary.digest().to_string();
+    let deployment = made.map(|made| Deployment::of(chain, &made, &world));
     Ok(Beginning {
         deployment,
         genesis: made_from,
@@ -185,11 +180,6 @@ pub(crate) fn begin(options: &GenesisOptions, timestamp_ms: u64) -> Result<Begin
             transactions,
         },
     })
-}
-
-/// The version at which genesis shares its objects.
-fn contract_model_genesis_version() -> u64 {
-    1
 }
 
 fn effects(written: &[Object], digest: Digest, events: &TransactionEvents) -> TransactionEffects {

@@ -21,7 +21,9 @@ use sui_sdk_types::hash::Hasher;
 
 use crate::LedgerError;
 
-const MAGIC: &[u8; 16] = b"daas-ledger-v2\r\n";
+const MAGIC: &[u8; 16] = b"daas-ledger-v3\r\n";
+/// The format, as it is named in the magic.
+const FORMAT: &str = "v3";
 const HEADER: usize = 16;
 
 /// An open log, locked against other processes.
@@ -84,6 +86,13 @@ impl Log {
             file.sync_all().map_err(failed("write"))?;
             sync_parent(path).map_err(failed("write"))?;
             bytes = MAGIC.to_vec();
+        }
+        if let Some(found) = other_format(&bytes) {
+            return Err(LedgerError::OtherFormat {
+                path: path.to_owned(),
+                found,
+                expected: FORMAT,
+            });
         }
         let (records, length) = read(&bytes).map_err(|(offset, reason)| LedgerError::Corrupt {
             path: path.to_owned(),
@@ -151,6 +160,15 @@ impl Log {
         self.length += u64::try_from(buffer.len()).unwrap_or(u64::MAX);
         Ok(())
     }
+}
+
+/// The format of a log of another version.
+fn other_format(bytes: &[u8]) -> Option<String> {
+    let rest = bytes.strip_prefix(b"daas-ledger-")?;
+    let (format, _) = rest.split_first_chunk::<2>()?;
+    let named = format.first() == Some(&b'v') && format.iter().all(u8::is_ascii_alphanumeric);
+    let format = std::str::from_utf8(format).ok().filter(|_| named)?;
+    (format != FORMAT && rest.get(2..4) == Some(b"\r\n")).then(|| format.to_owned())
 }
 
 type Damage = (u64, String);
@@ -259,10 +277,24 @@ mod tests {
                     Err(LedgerError::Corrupt { offset, .. }) => {
                         assert!(offset <= byte as u64);
                     }
+                    // A bit of the format's name.
+                    Err(LedgerError::OtherFormat { .. }) => assert!((12..14).contains(&byte)),
                     other => panic!("byte {byte} bit {bit}: {other:?}"),
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_log_of_another_version_says_what_to_do() {
+        let (_directory, path, mut bytes) = written(&[b"first"]);
+        bytes[13] = b'2';
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Log::open(&path).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, LedgerError::OtherFormat { .. }));
+        assert!(text.contains("format v2, this version reads v3"), "{text}");
+        assert!(text.contains("start on an empty data directory"), "{text}");
     }
 
     #[test]

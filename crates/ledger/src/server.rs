@@ -43,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// First record of a log.
 #[derive(Clone, Serialize, Deserialize)]
 struct Opening {
-    deployment: Deployment,
+    deployment: Option<Deployment>,
     genesis: GenesisRecord,
 }
 
@@ -211,7 +211,7 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Opening), LedgerError> {
             };
             // Both in one append: a log has a genesis, or it has nothing.
             log.append(&[bcs::to_bytes(&opening)?, bcs::to_bytes(&beginning.record)?])?;
-            let mut state = State::empty(opening.deployment.package);
+            let mut state = State::empty(opening.genesis.parameters());
             state
                 .apply(beginning.record)
                 .map_err(|reason| LedgerError::Genesis { reason })?;
@@ -221,13 +221,16 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Opening), LedgerError> {
             let opening: Opening =
                 bcs::from_bytes(&body).map_err(|error| corrupt(offset, error.to_string()))?;
             if opening.genesis.publisher != config.genesis.publisher {
+                let named = |publisher: Option<Address>| {
+                    publisher.map_or_else(|| "nobody at genesis".to_owned(), |id| id.to_string())
+                };
                 return Err(LedgerError::OtherPublisher {
                     path,
-                    expected: config.genesis.publisher,
-                    actual: opening.genesis.publisher,
+                    expected: named(config.genesis.publisher),
+                    actual: named(opening.genesis.publisher),
                 });
             }
-            let mut state = State::empty(opening.deployment.package);
+            let mut state = State::empty(opening.genesis.parameters());
             for (offset, body) in records {
                 let record: CheckpointRecord =
                     bcs::from_bytes(&body).map_err(|error| corrupt(offset, error.to_string()))?;
@@ -239,19 +242,24 @@ fn open(config: &LedgerConfig) -> Result<(Log, State, Opening), LedgerError> {
             (opening, state)
         }
     };
-    if state.chain().to_string() != opening.deployment.chain {
-        return Err(corrupt(0, "its genesis is another one's".to_owned()));
+    if state.world.has_other_package() {
+        return Err(LedgerError::OtherContracts { path });
     }
-    let mut json =
-        serde_json::to_vec_pretty(&opening.deployment).map_err(|error| LedgerError::Encoding {
-            what: "the deployment",
-            reason: error.to_string(),
-        })?;
-    json.push(b'\n');
-    let file = config.data_dir.join("deployment.json");
-    let temporary = config.data_dir.join("deployment.json.tmp");
-    std::fs::write(&temporary, json).map_err(io(&temporary, "write"))?;
-    std::fs::rename(&temporary, &file).map_err(io(&file, "write"))?;
+    if let Some(deployment) = &opening.deployment {
+        if state.chain().to_string() != deployment.chain {
+            return Err(corrupt(0, "its genesis is another one's".to_owned()));
+        }
+        let mut json =
+            serde_json::to_vec_pretty(deployment).map_err(|error| LedgerError::Encoding {
+                what: "the deployment",
+                reason: error.to_string(),
+            })?;
+        json.push(b'\n');
+        let file = config.data_dir.join("deployment.json");
+        let temporary = config.data_dir.join("deployment.json.tmp");
+        std::fs::write(&temporary, json).map_err(io(&temporary, "write"))?;
+        std::fs::rename(&temporary, &file).map_err(io(&file, "write"))?;
+    }
     Ok((log, state, opening))
 }
 
@@ -268,10 +276,11 @@ impl Handle {
         format!("http://{}", self.address)
     }
 
-    /// Where the contracts are. The same is in `deployment.json` in the data directory.
+    /// Where the contracts are, if genesis published them. The same is in `deployment.json` in the
+    /// data directory then.
     #[must_use]
-    pub fn deployment(&self) -> &Deployment {
-        &self.opening.deployment
+    pub fn deployment(&self) -> Option<&Deployment> {
+        self.opening.deployment.as_ref()
     }
 
     /// Where all SUI is now.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use contract_model::World;
+use contract_model::{Parameters, World};
 use imbl::{HashMap, OrdMap, Vector};
 use sui_sdk_types::{
     Address, CheckpointSummary, Digest, Event, Object, TransactionEffects, TransactionKind, Version,
@@ -76,10 +76,10 @@ pub(crate) struct State {
 pub(crate) type Mismatch = String;
 
 impl State {
-    /// The state before genesis. `package` is the id that the package will have.
-    pub(crate) fn empty(package: Address) -> Self {
+    /// The state before genesis. `parameters` are set when the package is published.
+    pub(crate) fn empty(parameters: Parameters) -> Self {
         Self {
-            world: World::from_objects(package, []),
+            world: World::from_objects(parameters, []),
             checkpoints: Vector::new(),
             epochs: Vector::new(),
             by_digest: HashMap::new(),

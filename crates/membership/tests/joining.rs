@@ -75,6 +75,11 @@ impl ChainReader for FakeChain {
             version: 1,
             tiers: vec![tier(SUI), tier(SUI / 10), tier(10 * SUI)],
             unbonding_ms: 1,
+            delegation: chain::objects::DelegationRules {
+                most_commission: 2_000,
+                commission_step: 100,
+                minimum: 100_000_000,
+            },
             total_active: 0,
             total_unbonding: 0,
             total_slashed: 0,
@@ -182,6 +187,20 @@ impl World {
             staked_at_ms: 0,
             locked_until_ms: 0,
             withdrawable_at_ms: 0,
+            fresh: 0,
+            fresh_epoch: 0,
+            delegated: chain::objects::Shared::default(),
+            fresh_shares: 0,
+            shares_epoch: 0,
+            commission: 0,
+            commission_set_at_ms: 0,
+            queue: chain::objects::Shared::default(),
+            cases: 0,
+            jailed_until_ms: 0,
+            jailings: 0,
+            released_at_ms: 0,
+            tombstoned: false,
+            former_keys: Vec::new(),
         };
         self.chain.stakes.lock().insert(id, stake);
         id

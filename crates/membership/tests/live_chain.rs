@@ -61,6 +61,7 @@ impl World {
             kind: TeeKind::Simulated,
             measurement: vec![7; 48],
             source: "test".to_owned(),
+            active_at_ms: 0,
         };
         let call = calls::create_cluster(&deployment, "test", vec![approval]);
         let made = client.submit(&publisher, &call).await.unwrap();
@@ -162,11 +163,11 @@ async fn unstaking_slashing_and_revoking_withdraw_a_node_within_five_seconds() {
     let acts = [
         (
             &world.worker,
-            calls::request_unstake(deployment, nodes[0].1),
+            calls::request_unstake(deployment, nodes[0].1).unwrap(),
         ),
         (
             &world.publisher,
-            calls::slash(deployment, cap, nodes[1].1, SUI / 2, "test"),
+            calls::slash(deployment, cap, nodes[1].1, SUI / 2, "test").unwrap(),
         ),
         (
             &world.worker,
@@ -242,7 +243,7 @@ async fn a_view_without_its_chain_vouches_for_nobody_and_recovers() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     println!("recovered after {:?}", begin.elapsed());
-    let call = calls::request_unstake(&world.deployment, stake);
+    let call = calls::request_unstake(&world.deployment, stake).unwrap();
     world.client.submit(&world.worker, &call).await.unwrap();
     within_promise("unstaked", || view.check_token(token).is_err()).await;
     stop.cancel();
@@ -263,7 +264,7 @@ async fn a_users_rights_end_with_their_stake() {
     let groups = ["daas:user".to_owned()];
     let uris = [pki::Backing::Stake(stake.into_inner()).to_string()];
     within_promise("live", || view.check(&name, &groups, &uris).is_ok()).await;
-    let call = calls::request_unstake(&world.deployment, stake);
+    let call = calls::request_unstake(&world.deployment, stake).unwrap();
     world.client.submit(&world.worker, &call).await.unwrap();
     within_promise("refused", || view.check(&name, &groups, &uris).is_err()).await;
     stop.cancel();

@@ -77,7 +77,7 @@ fn trust(cluster: &Cluster, terms: Terms<'_>) -> Result<Trust, WorkerError> {
     }
     let mut allowed = 0;
     let mut hint = "";
-    for entry in cluster.measurements.iter().filter(|entry| !entry.retired) {
+    for entry in cluster.active(chain::unix_ms()) {
         let (Ok(kind), Ok(measurement)) = (
             Kind::try_from(entry.kind.code()),
             Measurement::from_bytes(&entry.bytes),
@@ -327,11 +327,21 @@ mod tests {
             id: Address::new([1; 32]),
             version: 1,
             name: "c".to_owned(),
+            status: chain::objects::ClusterStatus::Open,
+            owners: Vec::new(),
+            notice_ms: 0,
+            quorum: 1,
+            attested_only: false,
+            members: Vec::new(),
+            registrations: 0,
+            interface: None,
             measurements: vec![Allowed {
                 kind: TeeKind::Simulated,
                 bytes: vec![7; 48],
+                registers: Vec::new(),
                 source: String::new(),
                 approved_at_ms: 0,
+                active_at_ms: 0,
                 retired: false,
             }],
             endpoints: vec![Endpoint {
@@ -340,6 +350,7 @@ mod tests {
                 measurement: vec![7; 48],
                 kind: TeeKind::Simulated,
                 registered_at_ms: 0,
+                enclave_id: None,
             }],
         }
     }

@@ -161,6 +161,18 @@ impl Staking {
             return Ok(None);
         }
         let minimum = pool.tier(Tier::Node).map_or(0, |tier| tier.minimum);
+        if stake.tombstoned {
+            return Ok(Some(format!(
+                "stake {} is tombstoned for equivocation: it never counts again",
+                stake.id
+            )));
+        }
+        if stake.status == StakeStatus::Active && stake.jailed_until_ms > 0 {
+            return Ok(Some(format!(
+                "stake {} is jailed until {} ms since 1970; free it then with `daas stake --unjail`",
+                stake.id, stake.jailed_until_ms
+            )));
+        }
         Ok(Some(match stake.status {
             StakeStatus::Active => format!(
                 "stake {} holds {} MIST, the node tier needs {minimum}{}",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sui_sdk_types::{Address, Event, Identifier, StructTag, TypeTag};
+use sui_sdk_types::{Address, Event, Identifier, MovePackage, StructTag, TypeTag};
 
 use super::TxContext;
 use crate::layout::framework::{Coin, Field, Table, field_tag};
@@ -72,6 +72,9 @@ pub(crate) struct Child {
 #[derive(Debug)]
 pub(crate) struct State<'w> {
     pub(crate) world: &'w World,
+    /// The package's id: the world's, or that of the package that this transaction publishes.
+    pub(crate) package: Address,
+    pub(crate) published: Option<MovePackage>,
     pub(crate) context: TxContext,
     pub(crate) ids_created: u64,
     pub(crate) events: Vec<Event>,
@@ -84,6 +87,8 @@ impl<'w> State<'w> {
     pub(crate) fn new(world: &'w World, context: TxContext) -> Self {
         Self {
             world,
+            package: world.package(),
+            published: None,
             context,
             ids_created: 0,
             events: Vec::new(),
@@ -116,7 +121,10 @@ pub(crate) struct Argument {
 
 /// One call of a function.
 pub(crate) struct Call<'a> {
+    /// The module of the function that the transaction called: events name it.
     module: &'static str,
+    /// The module whose code runs.
+    aborts_in: &'static str,
     function: &'static str,
     arguments: &'a mut [Argument],
     state: &'a mut dyn Effects,
@@ -136,7 +144,7 @@ pub(crate) trait Effects {
 
 impl Effects for State<'_> {
     fn package(&self) -> Address {
-        self.world.package()
+        self.package
     }
 
     fn context(&self) -> &TxContext {
@@ -177,9 +185,21 @@ impl<'a> Call<'a> {
     ) -> Self {
         Self {
             module,
+            aborts_in: module,
             function,
             arguments,
             state,
+        }
+    }
+
+    /// The same call, running the code of another module of the package.
+    pub(crate) fn inside(&mut self, module: &'static str) -> Call<'_> {
+        Call {
+            module: self.module,
+            aborts_in: module,
+            function: self.function,
+            arguments: self.arguments,
+            state: self.state,
         }
     }
 
@@ -200,13 +220,18 @@ impl<'a> Call<'a> {
         self.state.context().sender
     }
 
+    /// `tx_context::epoch`
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state.context().epoch
+    }
+
     pub(crate) fn fresh_id(&mut self) -> Address {
         self.state.fresh_id()
     }
 
     /// The abort with `code` in the module that runs.
     pub(crate) fn abort(&self, code: u64) -> Failure {
-        self.abort_in(self.module, code)
+        self.abort_in(self.aborts_in, code)
     }
 
     /// The abort with `code` in another module of the package.
@@ -266,6 +291,22 @@ impl<'a> Call<'a> {
         };
         self.state.place(object.id(), placed);
         Ok(())
+    }
+
+    /// `transfer::transfer` of an object of the package.
+    pub(crate) fn give<T: MoveObject>(&mut self, object: &T, recipient: Address) {
+        let placed = Placed {
+            destination: Destination::Address(recipient),
+            tag: T::tag(self.state.package()),
+            contents: encode(object),
+        };
+        self.state.place(object.id(), placed);
+    }
+
+    /// `table::new`
+    pub(crate) fn new_table(&mut self) -> Table {
+        let id = self.fresh_id();
+        Table { id, size: 0 }
     }
 
     /// `transfer::public_transfer` of the argument at `index`.

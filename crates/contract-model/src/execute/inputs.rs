@@ -8,6 +8,7 @@ use sui_sdk_types::{
 };
 
 use super::{Gas, InputError, TxContext};
+use crate::bytecode;
 use crate::layout::framework::CLOCK;
 use crate::types::coin_balance;
 use crate::world::World;
@@ -126,10 +127,12 @@ pub(super) fn check(
 
 fn check_commands(world: &World, transaction: &ProgrammableTransaction) -> Result<(), InputError> {
     const EMPTY: InputError = InputError::Unsupported("a command without arguments");
+    let mut published = world.package() != Address::ZERO;
     for command in &transaction.commands {
         match command {
             Command::MoveCall(call) => {
-                let known = call.package == world.package() || call.package == Address::TWO;
+                let own = call.package == world.package() && call.package != Address::ZERO;
+                let known = own || call.package == Address::TWO;
                 if !known {
                     return Err(InputError::NotFound(call.package));
                 }
@@ -146,8 +149,29 @@ fn check_commands(world: &World, transaction: &ProgrammableTransaction) -> Resul
             | Command::SplitCoins(_)
             | Command::MergeCoins(_)
             | Command::MakeMoveVector(_) => {}
-            Command::Publish(_) => return Err(InputError::Unsupported("publishing packages")),
-            Command::Upgrade(_) => return Err(InputError::Unsupported("upgrading packages")),
+            Command::Publish(publish) => {
+                if published {
+                    return Err(InputError::Unsupported(
+                        "publishing a second package: this ledger has one, and it is published",
+                    ));
+                }
+                let own = bytecode::modules().iter().map(|module| &module.bytes);
+                if !publish.modules.iter().eq(own) {
+                    return Err(InputError::Unsupported(
+                        "publishing another package than this build's k3s_daas: the ledger runs a \
+                         model of that package, not bytecode",
+                    ));
+                }
+                let unknown = publish.dependencies.iter();
+                let mut unknown = unknown.filter(|id| !bytecode::DEPENDENCIES.contains(id));
+                if let Some(id) = unknown.next() {
+                    return Err(InputError::NotFound(*id));
+                }
+                published = true;
+            }
+            Command::Upgrade(_) => return Err(InputError::Unsupported(
+                    "upgrading the package: the ledger runs a model of one version, not bytecode",
+                )),
             _ => return Err(InputError::Unsupported("this kind of command")),
         }
     }

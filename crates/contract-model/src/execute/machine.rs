@@ -5,14 +5,15 @@
 
 use sui_sdk_types::{
     Address, Argument, Command, CommandArgumentError as Kind, ExecutionError, MakeMoveVector,
-    MergeCoins, MoveCall, MoveLocation, ProgrammableTransaction, SplitCoins, StructTag,
+    MergeCoins, MoveCall, MoveLocation, ProgrammableTransaction, Publish, SplitCoins, StructTag,
     TransferObjects, TypeArgumentError, TypeTag,
 };
 
 use super::call::{self, Call, Destination, Failure, Placed, State, object_id};
 use super::inputs::{Access, Loaded};
+use crate::bytecode;
 use crate::framework::accepts_parameter;
-use crate::layout::framework::{CLOCK, Clock, Coin};
+use crate::layout::framework::{CLOCK, Clock, Coin, UpgradeCap, upgrade_cap_tag};
 use crate::outcome::ReturnValue;
 use crate::package::{self, Parameter};
 use crate::types::{Abilities, Ty, encode};
@@ -139,12 +140,13 @@ impl<'w> Machine<'w> {
             Command::SplitCoins(split) => self.split_coins(split),
             Command::MergeCoins(merge) => self.merge_coins(merge),
             Command::MakeMoveVector(vector) => self.make_vector(vector),
+            Command::Publish(publish) => self.publish(publish),
             _ => Err(ExecutionError::FeatureNotYetSupported),
         }
     }
 
     fn move_call(&mut self, command: &MoveCall) -> Fallible<Vec<Value>> {
-        let package = self.state.world.package();
+        let package = self.state.package;
         let (module, function) = package::find(
             package,
             command.package,
@@ -239,6 +241,41 @@ impl<'w> Machine<'w> {
         Ok(values)
     }
 
+    /// Publishes the package: which modules these are was checked before. Runs their `init`s.
+    ///
+    /// upstream: sui-execution/latest/sui-adapter/src/programmable_transactions/execution.rs
+    /// (`execute_move_publish`: the package's id, then what `init` makes, then the capability)
+    fn publish(&mut self, command: &Publish) -> Fallible<Vec<Value>> {
+        let missing = bytecode::DEPENDENCIES
+            .iter()
+            .any(|id| !command.dependencies.contains(id));
+        if missing {
+            return Err(ExecutionError::PublishUpgradeMissingDependency);
+        }
+        let id = self.state.fresh_id();
+        self.state.package = id;
+        self.state.published = Some(bytecode::package(id, 1));
+        for module in bytecode::modules() {
+            let known = package::MODULES.iter().find(|m| m.name == module.name);
+            if let Some((name, init)) = known.and_then(|m| Some((m.name, m.init?))) {
+                let mut call = Call::new(name, "init", &mut [], &mut self.state);
+                init(&mut call).map_err(execution_error)?;
+            }
+        }
+        let parameters = self.state.world.parameters().clone();
+        crate::genesis::launch(&mut self.state, &parameters).map_err(execution_error)?;
+        let cap = UpgradeCap {
+            id: self.state.fresh_id(),
+            package: id,
+            version: 1,
+            policy: 0,
+        };
+        Ok(vec![Value {
+            tag: upgrade_cap_tag().into(),
+            contents: encode(&cap),
+        }])
+    }
+
     fn transfer_objects(&mut self, command: &TransferObjects) -> Fallible<Vec<Value>> {
         let mut objects = Vec::with_capacity(command.objects.len());
         for (index, argument) in (0u16..).zip(&command.objects) {
@@ -328,7 +365,7 @@ impl<'w> Machine<'w> {
     }
 
     fn make_vector(&mut self, command: &MakeMoveVector) -> Fallible<Vec<Value>> {
-        let package = self.state.world.package();
+        let package = self.state.package;
         let mut element = command.type_.clone();
         let mut contents = uleb128(command.elements.len());
         for (index, argument) in (0u16..).zip(&command.elements) {
@@ -498,7 +535,7 @@ impl<'w> Machine<'w> {
     }
 
     fn abilities(&self, tag: &TypeTag) -> Abilities {
-        Abilities::of(tag, self.state.world.package())
+        Abilities::of(tag, self.state.package)
     }
 
     /// A primitive argument of a built-in command.
@@ -513,7 +550,7 @@ impl<'w> Machine<'w> {
             kind,
         };
         let tag = ty
-            .tag(self.state.world.package(), None)
+            .tag(self.state.package, None)
             .ok_or(ExecutionError::VmInvariantViolation)?;
         let place = self.resolve(argument).map_err(fail)?;
         let value = self.take(place, ty, &tag).map_err(fail)?;
@@ -577,6 +614,8 @@ fn pure_type(tag: &TypeTag, package: Address) -> Option<Ty> {
         Ty::Bytes,
         Ty::OptionBytes,
         Ty::U64s,
+        Ty::BytesList,
+        Ty::Ids,
     ]
     .into_iter()
     .find(|ty| ty.tag(package, None).as_ref() == Some(tag))

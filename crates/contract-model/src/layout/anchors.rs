@@ -17,6 +17,8 @@ pub struct Anchors {
     pub version: u64,
     /// Cluster id → [`Anchor`].
     pub latest: Table,
+    /// How old a statement may be, in milliseconds.
+    pub oldest_statement_ms: u64,
 }
 
 /// Where a cluster's state stood.
@@ -62,6 +64,15 @@ pub struct AnchorStatement {
 #[allow(missing_docs)]
 pub struct AnchorsCreated {
     pub anchors_id: Address,
+    pub oldest_statement_ms: u64,
+}
+
+/// How old a statement may be was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct OldestStatementChanged {
+    pub anchors_id: Address,
+    pub oldest_statement_ms: u64,
 }
 
 /// A cluster's state was anchored.
@@ -89,6 +100,6 @@ pub struct AnchorsMigrated {
 
 super::move_types!("anchors":
     objects { Anchors }
-    events { AnchorsCreated, StateAnchored, AnchorsMigrated }
+    events { AnchorsCreated, OldestStatementChanged, StateAnchored, AnchorsMigrated }
     values { Anchor, AnchorStatement }
 );

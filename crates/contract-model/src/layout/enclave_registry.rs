@@ -16,7 +16,26 @@ pub const KIND_SGX: u8 = 4;
 /// TPM 2.0.
 pub const KIND_TPM: u8 = 5;
 
-/// A cluster: what its control plane may run and where it is. Shared.
+/// A cluster takes requests and new tokens.
+pub const CLUSTER_OPEN: u8 = 0;
+/// A cluster takes no new requests and no new tokens.
+pub const CLUSTER_SUSPENDED: u8 = 1;
+/// The same, and no new enclaves; for good.
+pub const CLUSTER_CLOSED: u8 = 2;
+
+/// An enclave that was registered by the cluster's capability.
+pub const BY_CAPABILITY: u8 = 0;
+/// By an attestation document that the chain verified.
+pub const BY_ATTESTATION: u8 = 1;
+/// By the vouching of trusted enclaves.
+pub const BY_VOUCHING: u8 = 2;
+
+/// [`RegistrationStatement::intent`].
+pub const INTENT_REGISTRATION: u8 = 16;
+/// [`VouchingStatement::intent`].
+pub const INTENT_VOUCHING: u8 = 17;
+
+/// A cluster: who owns it, what its control plane may run and where it is. Shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     /// The object's id.
@@ -25,10 +44,26 @@ pub struct Cluster {
     pub version: u64,
     /// Its name, not necessarily unique.
     pub name: String,
+    /// One of the `CLUSTER_` constants.
+    pub status: u8,
+    /// Who may grant permissions; its maker first.
+    pub owners: Vec<Address>,
+    /// From the approval of a measurement to when it counts, at least, in milliseconds.
+    pub notice_ms: u64,
+    /// How many enclaves must vouch for another one, at least.
+    pub quorum: u64,
+    /// Whether only attested and vouched enclaves come in.
+    pub attested_only: bool,
     /// The allow-list, retired ones included, in the order of approval.
     pub measurements: Vec<Measurement>,
     /// The control plane's instances.
     pub endpoints: Vec<Endpoint>,
+    /// The enclaves that are not revoked.
+    pub members: Vec<Member>,
+    /// How many enclaves ever came in: the nonce of the next registration.
+    pub registrations: u64,
+    /// Its `k8s_interface::Interface`.
+    pub interface: Option<Address>,
 }
 
 /// Governs one cluster.
@@ -47,12 +82,25 @@ pub struct Measurement {
     pub kind: u8,
     /// The measurement: 32, 48 or 64 bytes.
     pub bytes: Vec<u8>,
+    /// What a document that the chain verifies must show.
+    pub registers: Vec<Register>,
     /// The source commit that it was built from, or another description.
     pub source: String,
     /// When it was (last) approved, in Unix milliseconds.
     pub approved_at_ms: u64,
+    /// From then on it counts.
+    pub active_at_ms: u64,
     /// It is no longer allowed.
     pub retired: bool,
+}
+
+/// A platform configuration register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// Its index.
+    pub index: u8,
+    /// What it must be: 48 bytes.
+    pub value: Vec<u8>,
 }
 
 /// An instance of the control plane.
@@ -68,9 +116,26 @@ pub struct Endpoint {
     pub kind: u8,
     /// When it was (last) registered, in Unix milliseconds.
     pub registered_at_ms: u64,
+    /// The enclave that was registered with it.
+    pub enclave_id: Option<Address>,
 }
 
-/// A control plane's signing key, made inside the TEE. Shared.
+/// What a cluster keeps of an enclave that is not revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The enclave.
+    pub enclave_id: Address,
+    /// Its Ed25519 public key.
+    pub public_key: Vec<u8>,
+    /// What it runs.
+    pub measurement: Vec<u8>,
+    /// One of the `KIND_` constants.
+    pub kind: u8,
+    /// When it was registered, in Unix milliseconds.
+    pub registered_at_ms: u64,
+}
+
+/// A control plane's keys, made inside the TEE. Shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enclave {
     /// The object's id.
@@ -79,35 +144,68 @@ pub struct Enclave {
     pub cluster_id: Address,
     /// The Ed25519 public key.
     pub public_key: Vec<u8>,
+    /// The X25519 public key, or empty.
+    pub encryption_key: Vec<u8>,
     /// What it runs.
     pub measurement: Vec<u8>,
     /// One of the `KIND_` constants.
     pub kind: u8,
+    /// One of the `BY_` constants.
+    pub proof: u8,
     /// When it was registered, in Unix milliseconds.
     pub registered_at_ms: u64,
     /// Nothing that it signed counts.
     pub revoked: bool,
 }
 
-/// An enclave's signing key was registered.
+/// What the user data of an attestation document is the blake2b-256 of (as BCS).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct EnclaveRegistered {
-    pub enclave_id: Address,
+pub struct RegistrationStatement {
+    /// [`INTENT_REGISTRATION`].
+    pub intent: u8,
+    /// The cluster.
     pub cluster_id: Address,
+    /// Who sends the registration.
+    pub sender: Address,
+    /// The cluster's `registrations`.
+    pub nonce: u64,
+    /// Ed25519.
     pub public_key: Vec<u8>,
-    pub measurement: Vec<u8>,
-    pub kind: u8,
-    pub registered_at_ms: u64,
+    /// X25519, or empty.
+    pub encryption_key: Vec<u8>,
+    /// Where it listens.
+    pub url: String,
+    /// SHA-256 of its TLS key.
+    pub tls_key_hash: Vec<u8>,
 }
 
-/// An enclave's signing key was revoked.
+/// What a trusted enclave signs (as BCS, Ed25519) once it has verified another one's evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct EnclaveRevoked {
-    pub enclave_id: Address,
+pub struct VouchingStatement {
+    /// [`INTENT_VOUCHING`].
+    pub intent: u8,
+    /// When it was signed, in Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// The cluster.
     pub cluster_id: Address,
-    pub at_ms: u64,
+    /// Who sends the registration.
+    pub sender: Address,
+    /// The cluster's `registrations`.
+    pub nonce: u64,
+    /// One of the `KIND_` constants.
+    pub kind: u8,
+    /// What it runs.
+    pub measurement: Vec<u8>,
+    /// SHA-256 of the evidence that was verified.
+    pub evidence: Vec<u8>,
+    /// Ed25519.
+    pub public_key: Vec<u8>,
+    /// X25519, or empty.
+    pub encryption_key: Vec<u8>,
+    /// Where it listens.
+    pub url: String,
+    /// SHA-256 of its TLS key.
+    pub tls_key_hash: Vec<u8>,
 }
 
 /// A cluster was made.
@@ -120,6 +218,40 @@ pub struct ClusterCreated {
     pub creator: Address,
 }
 
+/// A cluster was opened, suspended or closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct StatusChanged {
+    pub cluster_id: Address,
+    pub status: u8,
+}
+
+/// The terms on which measurements and enclaves come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TermsChanged {
+    pub cluster_id: Address,
+    pub notice_ms: u64,
+    pub quorum: u64,
+    pub attested_only: bool,
+}
+
+/// A cluster has another owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct OwnerAdded {
+    pub cluster_id: Address,
+    pub owner: Address,
+}
+
+/// A cluster has an owner less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct OwnerRemoved {
+    pub cluster_id: Address,
+    pub owner: Address,
+}
+
 /// A measurement was put on the allow-list, or brought back to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -127,8 +259,10 @@ pub struct MeasurementApproved {
     pub cluster_id: Address,
     pub kind: u8,
     pub measurement: Vec<u8>,
+    pub registers: Vec<Register>,
     pub source: String,
     pub approved_at_ms: u64,
+    pub active_at_ms: u64,
 }
 
 /// A measurement is no longer allowed.
@@ -151,6 +285,7 @@ pub struct EndpointRegistered {
     pub measurement: Vec<u8>,
     pub kind: u8,
     pub registered_at_ms: u64,
+    pub enclave_id: Option<Address>,
 }
 
 /// An endpoint was removed.
@@ -159,6 +294,29 @@ pub struct EndpointRegistered {
 pub struct EndpointRemoved {
     pub cluster_id: Address,
     pub url: String,
+    pub at_ms: u64,
+}
+
+/// An enclave's keys were registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct EnclaveRegistered {
+    pub enclave_id: Address,
+    pub cluster_id: Address,
+    pub public_key: Vec<u8>,
+    pub encryption_key: Vec<u8>,
+    pub measurement: Vec<u8>,
+    pub kind: u8,
+    pub proof: u8,
+    pub registered_at_ms: u64,
+}
+
+/// An enclave was revoked; its endpoints are gone with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct EnclaveRevoked {
+    pub enclave_id: Address,
+    pub cluster_id: Address,
     pub at_ms: u64,
 }
 
@@ -173,8 +331,9 @@ pub struct ClusterMigrated {
 super::move_types!("enclave_registry":
     objects { Cluster, ClusterCap, Enclave }
     events {
-        ClusterCreated, MeasurementApproved, MeasurementRetired, EndpointRegistered,
-        EndpointRemoved, ClusterMigrated, EnclaveRegistered, EnclaveRevoked,
+        ClusterCreated, StatusChanged, TermsChanged, OwnerAdded, OwnerRemoved,
+        MeasurementApproved, MeasurementRetired, EndpointRegistered, EndpointRemoved,
+        ClusterMigrated, EnclaveRegistered, EnclaveRevoked,
     }
-    values { Measurement, Endpoint }
+    values { Measurement, Register, Endpoint, Member, RegistrationStatement, VouchingStatement }
 );

@@ -57,6 +57,56 @@ pub struct UpgradeCap {
     pub policy: u8,
 }
 
+/// `0x2::package::UpgradeTicket`: must be used in the transaction that authorised it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeTicket {
+    /// The capability.
+    pub cap: Address,
+    /// The package.
+    pub package: Address,
+    /// What the upgrade may change.
+    pub policy: u8,
+    /// Of the modules and dependencies.
+    pub digest: Vec<u8>,
+}
+
+/// `0x2::package::UpgradeReceipt`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeReceipt {
+    /// The capability.
+    pub cap: Address,
+    /// The new version of the package.
+    pub package: Address,
+}
+
+/// `0x2::nitro_attestation::PCREntry`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PcrEntry {
+    /// The register's index.
+    pub index: u8,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// `0x2::nitro_attestation::NitroAttestationDocument`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NitroAttestationDocument {
+    /// Of the hypervisor.
+    pub module_id: Vec<u8>,
+    /// In Unix milliseconds.
+    pub timestamp: u64,
+    /// The digest function of the registers.
+    pub digest: Vec<u8>,
+    /// The registers.
+    pub pcrs: Vec<PcrEntry>,
+    /// Any key.
+    pub public_key: Option<Vec<u8>>,
+    /// What the enclave had signed.
+    pub user_data: Option<Vec<u8>>,
+    /// What the verifier gave.
+    pub nonce: Option<Vec<u8>>,
+}
+
 /// The type tag of [`Clock`].
 pub fn clock_tag() -> StructTag {
     super::struct_tag(Address::TWO, "clock", "Clock")

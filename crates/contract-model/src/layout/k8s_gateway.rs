@@ -12,6 +12,16 @@ pub const PERMISSION_WORKLOADS: u64 = 2;
 /// May run the cluster's own workloads: the stake is ten times the tier's minimum or more.
 pub const PERMISSION_SYSTEM: u64 = 4;
 
+/// May use clusters: a stake of the user or admin tier.
+pub const PERMISSION_USE: u64 = 8;
+/// May be given every verb in an interface: a stake of the admin tier.
+pub const PERMISSION_OPERATE: u64 = 16;
+
+/// [`ConsumptionStatement::intent`].
+pub const INTENT_CONSUMPTION: u8 = 18;
+/// [`EncodedToken::encoding`].
+pub const ENCODING: u8 = 1;
+
 /// Revoked by its owner.
 pub const REVOKED_BY_OWNER: u8 = 0;
 /// Revoked by governance.
@@ -32,6 +42,21 @@ pub struct Gateway {
     pub stakes: Table,
     /// How many tokens were ever made.
     pub tokens_created: u64,
+    /// What `params` governs.
+    pub rules: GatewayRules,
+}
+
+/// What `params` governs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayRules {
+    /// The least time to live of a token, in milliseconds.
+    pub shortest_ttl_ms: u64,
+    /// The greatest.
+    pub longest_ttl_ms: u64,
+    /// Times the tier's minimum that [`PERMISSION_SYSTEM`] needs.
+    pub system_factor: u64,
+    /// How old the statement of a consumption may be, in milliseconds.
+    pub oldest_statement_ms: u64,
 }
 
 /// A node's name within a cluster: the key of [`Gateway::nodes`].
@@ -83,6 +108,58 @@ pub struct SealToken {
     pub revoked: bool,
     /// 0, and one more by each renewal.
     pub generation: u64,
+    /// When it was first used with its present commitment; 0 before.
+    pub consumed_at_ms: u64,
+    /// The enclave that says so.
+    pub consumed_by: Option<Address>,
+}
+
+/// What an enclave signs (as BCS, Ed25519) when a node has joined with the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumptionStatement {
+    /// [`INTENT_CONSUMPTION`].
+    pub intent: u8,
+    /// When it was signed, in Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// The token's cluster.
+    pub cluster_id: Address,
+    /// The token.
+    pub token_id: Address,
+    /// Its generation.
+    pub generation: u64,
+    /// Its commitment.
+    pub commitment: Vec<u8>,
+}
+
+/// A token in the form that Nautilus takes (BCS). The crate `seal` decodes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncodedToken {
+    /// [`ENCODING`].
+    pub encoding: u8,
+    /// The token.
+    pub token_id: Address,
+    /// As in [`SealToken`].
+    pub stake_id: Address,
+    /// As in [`SealToken`].
+    pub owner: Address,
+    /// As in [`SealToken`].
+    pub cluster_id: Address,
+    /// As in [`SealToken`].
+    pub node_id: String,
+    /// As in [`SealToken`].
+    pub node_key: Vec<u8>,
+    /// As in [`SealToken`].
+    pub commitment: Vec<u8>,
+    /// As in [`SealToken`].
+    pub permissions: u64,
+    /// As in [`SealToken`].
+    pub issued_at_ms: u64,
+    /// As in [`SealToken`].
+    pub expires_at_ms: u64,
+    /// As in [`SealToken`].
+    pub generation: u64,
+    /// Bit 1: revoked; bit 2: consumed.
+    pub flags: u8,
 }
 
 /// The gateway was made (once, when the package is published).
@@ -90,6 +167,25 @@ pub struct SealToken {
 #[allow(missing_docs)]
 pub struct GatewayCreated {
     pub gateway_id: Address,
+    pub rules: GatewayRules,
+}
+
+/// The gateway's rules were changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct GatewayRulesChanged {
+    pub gateway_id: Address,
+    pub rules: GatewayRules,
+}
+
+/// A node joined with a token, an enclave says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct SealTokenConsumed {
+    pub token_id: Address,
+    pub enclave_id: Address,
+    pub generation: u64,
+    pub at_ms: u64,
 }
 
 /// A token was made.
@@ -122,6 +218,17 @@ pub struct SealTokenRenewed {
     pub generation: u64,
 }
 
+/// A token's node has another key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct SealTokenRekeyed {
+    pub token_id: Address,
+    pub stake_id: Address,
+    pub node_key: Vec<u8>,
+    pub commitment: Vec<u8>,
+    pub generation: u64,
+}
+
 /// A token was revoked; `reason` is one of the `REVOKED_` constants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -142,6 +249,9 @@ pub struct GatewayMigrated {
 
 super::move_types!("k8s_gateway":
     objects { Gateway, SealToken }
-    events { GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRevoked, GatewayMigrated }
-    values { NodeName, Claim }
+    events {
+        GatewayCreated, SealTokenCreated, SealTokenRenewed, SealTokenRekeyed, SealTokenRevoked,
+        GatewayMigrated, GatewayRulesChanged, SealTokenConsumed,
+    }
+    values { NodeName, Claim, GatewayRules, ConsumptionStatement, EncodedToken }
 );

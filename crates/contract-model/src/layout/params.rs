@@ -13,6 +13,13 @@ pub const CHANGE_RULES: u8 = 2;
 pub const CHANGE_DELAY: u8 = 3;
 /// A change of how many MIST of rewards flow in a period.
 pub const CHANGE_EMISSION: u8 = 4;
+/// A change of the bounds of delegation: greatest commission, its step, least delegation.
+pub const CHANGE_DELEGATION: u8 = 5;
+/// A [`Change`] of the gateway's rules: shortest and longest time to live, system factor, oldest
+/// statement.
+pub const CHANGE_GATEWAY: u8 = 6;
+/// A [`Change`] of the anchors' rule: oldest statement.
+pub const CHANGE_ANCHORS: u8 = 7;
 
 /// What governs the parameters. Shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

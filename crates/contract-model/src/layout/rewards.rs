@@ -43,23 +43,40 @@ pub struct Rewards {
     pub clusters: Vec<Address>,
     /// By stake: [`Earner`].
     pub earners: Table,
+    /// [`StakeEpoch`] → from where the delegations of a stake and an epoch earn.
+    pub starts: Table,
+}
+
+/// A stake and an epoch: the key of [`Rewards::starts`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StakeEpoch {
+    /// The stake.
+    pub stake_id: Address,
+    /// The epoch.
+    pub epoch: u64,
 }
 
 /// A stake that earns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earner {
-    /// The stake's balance times its performance.
+    /// What weighs of the stake times its performance.
     pub weight: u64,
     /// The accumulator up to which it is settled.
     pub index: u128,
-    /// Settled and not yet claimed.
+    /// Settled and not yet claimed, the owner's.
     pub owed: u64,
     /// In basis points.
     pub performance: u64,
     /// When an enclave last attested it.
     pub reported_at_ms: u64,
     /// In which it was enrolled.
-    pub period: u64,
+    pub epoch: u64,
+    /// The delegators' part of the weight.
+    pub delegated: u64,
+    /// Their shares that weigh.
+    pub shares: u128,
+    /// How much a share has earned since the beginning.
+    pub per_share: u128,
 }
 
 /// A prepaid fee. Its holder can have the rest back.
@@ -167,7 +184,19 @@ pub struct EarnerSettled {
     pub owed: u64,
     pub performance: u64,
     pub reported_at_ms: u64,
-    pub period: u64,
+    pub epoch: u64,
+    pub delegated: u64,
+    pub shares: u128,
+    pub per_share: u128,
+}
+
+/// From where the delegations of an epoch earn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct DelegationsStarted {
+    pub stake_id: Address,
+    pub epoch: u64,
+    pub per_share: u128,
 }
 
 /// Rewards were paid out.
@@ -191,7 +220,8 @@ super::move_types!("rewards":
     objects { Rewards, Escrow }
     events {
         RewardsCreated, RewardsUpdated, EmissionChanged, ClusterAdmitted, BudgetFunded,
-        EscrowOpened, EscrowClosed, EarnerSettled, RewardClaimed, RewardsMigrated,
+        EscrowOpened, EscrowClosed, EarnerSettled, DelegationsStarted, RewardClaimed,
+        RewardsMigrated,
     }
-    values { Earner, PerformanceStatement }
+    values { Earner, StakeEpoch, PerformanceStatement }
 );

@@ -25,6 +25,10 @@ pub const CASE_REJECTED: u8 = 2;
 pub const INTENT_EVIDENCE: u8 = 1;
 /// [`AcquittalStatement::intent`].
 pub const INTENT_ACQUITTAL: u8 = 2;
+/// [`OutageStatement::intent`].
+pub const INTENT_OUTAGE: u8 = 33;
+/// What a node's signature on a heartbeat begins with, as `seal` has it.
+pub const HEARTBEAT_DOMAIN: &[u8] = b"k3s-daas/seal/heartbeat/v1\0";
 
 /// The rules of slashing. Shares are in basis points.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,8 @@ pub struct Rules {
     pub period_cap: u64,
     /// The share of nodes failing together above which a downtime is nobody's fault.
     pub correlated: u64,
+    /// For how long a stake is jailed the first time, in milliseconds.
+    pub sentence_ms: u64,
 }
 
 /// The rules, and what was reported and taken so far. Shared.
@@ -58,6 +64,8 @@ pub struct Docket {
     pub seen: Table,
     /// [`StakePeriod`] → MIST.
     pub taken: Table,
+    /// [`ClusterPeriod`] → how many nodes failed, where downtime was nobody's fault.
+    pub outages: Table,
     /// How many cases were ever opened.
     pub cases_opened: u64,
 }
@@ -68,6 +76,15 @@ pub struct StakePeriod {
     /// The stake.
     pub stake_id: Address,
     /// The period.
+    pub period: u64,
+}
+
+/// A cluster and a period: the key of [`Docket::outages`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterPeriod {
+    /// The cluster.
+    pub cluster_id: Address,
+    /// The period: a day (UTC), by its number.
     pub period: u64,
 }
 
@@ -96,6 +113,8 @@ pub struct Case {
     pub reported_at_ms: u64,
     /// From then on it can be executed and no longer be rejected.
     pub appeal_until_ms: u64,
+    /// By the node's own signatures.
+    pub proven: bool,
     /// One of the `CASE_` constants.
     pub status: u8,
 }
@@ -140,6 +159,35 @@ pub struct AcquittalStatement {
     pub evidence: Vec<u8>,
 }
 
+/// What an enclave signs (as BCS, Ed25519) to say that many nodes failed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutageStatement {
+    /// [`INTENT_OUTAGE`].
+    pub intent: u8,
+    /// When it was signed, in Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// The enclave's cluster.
+    pub cluster_id: Address,
+    /// The period.
+    pub period: u64,
+    /// How many nodes failed in the period.
+    pub failed: u64,
+    /// How many nodes there were.
+    pub total: u64,
+}
+
+/// Too many nodes failed together in a period for anyone's downtime to be a fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct OutageDeclared {
+    pub docket_id: Address,
+    pub cluster_id: Address,
+    pub period: u64,
+    pub failed: u64,
+    pub total: u64,
+    pub at_ms: u64,
+}
+
 /// The docket was made (once, when the package is published).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -171,6 +219,7 @@ pub struct CaseOpened {
     pub penalty: u64,
     pub reported_at_ms: u64,
     pub appeal_until_ms: u64,
+    pub proven: bool,
 }
 
 /// A case was executed.
@@ -179,6 +228,7 @@ pub struct CaseOpened {
 pub struct CaseExecuted {
     pub case_id: Address,
     pub stake_id: Address,
+    pub period: u64,
     pub taken: u64,
     pub reward: u64,
     pub bond: u64,
@@ -207,7 +257,10 @@ pub struct DocketMigrated {
 super::move_types!("slashing":
     objects { Docket, Case }
     events {
-        DocketCreated, RulesChanged, CaseOpened, CaseExecuted, CaseRejected, DocketMigrated,
+        DocketCreated, RulesChanged, CaseOpened, CaseExecuted, CaseRejected, OutageDeclared,
+        DocketMigrated,
     }
-    values { Rules, StakePeriod, EvidenceStatement, AcquittalStatement }
+    values {
+        Rules, StakePeriod, ClusterPeriod, EvidenceStatement, AcquittalStatement, OutageStatement,
+    }
 );

@@ -42,6 +42,17 @@ pub struct TierParams {
     pub lockup_ms: u64,
 }
 
+/// The bounds of delegation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegationRules {
+    /// The greatest commission, in basis points.
+    pub most_commission: u64,
+    /// How much it may rise in a day, in basis points.
+    pub commission_step: u64,
+    /// The least delegation, in MIST.
+    pub minimum: u64,
+}
+
 /// The one pool: parameters, totals and the treasury. Shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StakingPool {
@@ -53,9 +64,11 @@ pub struct StakingPool {
     pub tiers: Vec<TierParams>,
     /// From the request to the withdrawal, in milliseconds.
     pub unbonding_ms: u64,
-    /// MIST in active stakes.
+    /// The bounds of delegation.
+    pub delegation: DelegationRules,
+    /// MIST in active stakes, and delegated.
     pub total_active: u64,
-    /// MIST in unbonding stakes.
+    /// MIST in unbonding stakes, and in all queues.
     pub total_unbonding: u64,
     /// MIST slashed so far.
     pub total_slashed: u64,
@@ -78,9 +91,9 @@ pub struct Stake {
     pub tier: u8,
     /// One of the `STATUS_` constants.
     pub status: u8,
-    /// MIST held.
+    /// MIST of its owner's own.
     pub balance: u64,
-    /// MIST slashed from it so far.
+    /// MIST slashed so far, others' included.
     pub slashed: u64,
     /// When it was made, in Unix milliseconds.
     pub staked_at_ms: u64,
@@ -88,6 +101,54 @@ pub struct Stake {
     pub locked_until_ms: u64,
     /// While unbonding: when it can be withdrawn; otherwise 0.
     pub withdrawable_at_ms: u64,
+    /// MIST of the balance that came in `fresh_epoch`: they weigh from the next epoch on.
+    pub fresh: u64,
+    /// See `fresh`.
+    pub fresh_epoch: u64,
+    /// What others delegated.
+    pub delegated: Shared,
+    /// Shares of `delegated` that came in `shares_epoch`.
+    pub fresh_shares: u128,
+    /// See `fresh_shares`.
+    pub shares_epoch: u64,
+    /// Of what the delegators earn, in basis points.
+    pub commission: u64,
+    /// When the commission was set.
+    pub commission_set_at_ms: u64,
+    /// What is being given back, to its owner and to delegators.
+    pub queue: Shared,
+    /// Cases that are pending. Nothing leaves while there is one.
+    pub cases: u64,
+    /// While jailed: the end of the sentence; otherwise 0.
+    pub jailed_until_ms: u64,
+    /// Sentences so far.
+    pub jailings: u64,
+    /// When the last sentence ended.
+    pub released_at_ms: u64,
+    /// It never counts again.
+    pub tombstoned: bool,
+    /// Keys that its node had before, the newest last.
+    pub former_keys: Vec<FormerKey>,
+}
+
+/// `shares::Shared`: MIST that several own together, in shares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// MIST.
+    pub balance: u64,
+    /// All shares, the virtual ones apart.
+    pub shares: u128,
+    /// How often all shares were void.
+    pub generation: u64,
+}
+
+/// A key that a stake's node had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerKey {
+    /// Ed25519.
+    pub key: Vec<u8>,
+    /// When it was replaced.
+    pub retired_at_ms: u64,
 }
 
 /// The pool was made (once, when the package is published).
@@ -97,6 +158,97 @@ pub struct PoolCreated {
     pub pool_id: Address,
     pub tiers: Vec<TierParams>,
     pub unbonding_ms: u64,
+    pub delegation: DelegationRules,
+}
+
+/// The bounds of delegation changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct DelegationRulesChanged {
+    pub pool_id: Address,
+    pub delegation: DelegationRules,
+}
+
+/// What stands behind a stake after a change of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct StakeBalances {
+    pub stake_id: Address,
+    pub balance: u64,
+    pub fresh: u64,
+    pub fresh_epoch: u64,
+    pub delegated: u64,
+    pub shares: u128,
+    pub fresh_shares: u128,
+    pub shares_epoch: u64,
+    pub queued: u64,
+    pub queue_shares: u128,
+    pub generation: u64,
+}
+
+/// Its owner asked for a part of a stake back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PartUnstaked {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub amount: u64,
+    pub balance: u64,
+}
+
+/// The owner's commission changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CommissionChanged {
+    pub stake_id: Address,
+    pub commission: u64,
+    pub at_ms: u64,
+}
+
+/// How many cases are pending against a stake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Accused {
+    pub stake_id: Address,
+    pub cases: u64,
+}
+
+/// A stake was jailed: it does not count until its owner frees it after the sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Jailed {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub until_ms: u64,
+    pub jailings: u64,
+    pub at_ms: u64,
+}
+
+/// Its owner freed a stake whose sentence was over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Unjailed {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub at_ms: u64,
+}
+
+/// A stake never counts again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tombstoned {
+    pub stake_id: Address,
+    pub owner: Address,
+    pub at_ms: u64,
+}
+
+/// A stake's node has another key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct KeyRetired {
+    pub stake_id: Address,
+    pub key: Vec<u8>,
+    pub at_ms: u64,
 }
 
 /// A tier's parameters changed.
@@ -208,8 +360,10 @@ pub struct PoolMigrated {
 super::move_types!("staking":
     objects { AdminCap, SlashCap, StakingPool, Stake }
     events {
-        PoolCreated, TierChanged, UnbondingChanged, Staked, ToppedUp, UnstakeRequested, Withdrawn,
-        Slashed, TreasuryWithdrawn, TreasuryFunded, PauseChanged, PoolMigrated,
+        PoolCreated, TierChanged, UnbondingChanged, DelegationRulesChanged, Staked, StakeBalances,
+        ToppedUp, UnstakeRequested, PartUnstaked, Withdrawn, CommissionChanged, Slashed, Accused,
+        Jailed, Unjailed, Tombstoned, KeyRetired, TreasuryWithdrawn, TreasuryFunded, PauseChanged,
+        PoolMigrated,
     }
-    values { TierParams }
+    values { TierParams, DelegationRules, FormerKey }
 );

@@ -6,15 +6,17 @@ use super::slashing::verify;
 use super::staking::function;
 use super::{Function, PACKAGE_VERSION};
 use crate::abort::anchors as code;
-use crate::execute::call::{Call, Returns, add};
+use crate::execute::call::{Call, Failure, Returns, add};
 use crate::layout::anchors::{
-    Anchor, AnchorStatement, Anchors, AnchorsMigrated, INTENT_ANCHOR, StateAnchored,
+    Anchor, AnchorStatement, Anchors, AnchorsCreated, AnchorsMigrated, INTENT_ANCHOR,
+    OldestStatementChanged, StateAnchored,
 };
 use crate::layout::enclave_registry::{Cluster, Enclave};
 use crate::layout::framework::Clock;
 use crate::types::{Ty, encode};
 
-const OLDEST_STATEMENT_MS: u64 = 600_000;
+const LEAST_STATEMENT_MS: u64 = 60_000;
+const GREATEST_STATEMENT_MS: u64 = 86_400_000;
 const ROOT_LENGTH: usize = 32;
 
 const ANCHORS: Ty = Ty::Package("anchors", "Anchors");
@@ -30,6 +32,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ) -> []),
     function!(migrate(Ref(ADMIN_CAP), Mut(ANCHORS)) -> []),
 ];
+
+pub(super) fn init(call: &mut Call<'_>) -> Result<(), Failure> {
+    let anchors = Anchors {
+        id: call.fresh_id(),
+        version: PACKAGE_VERSION,
+        latest: call.new_table(),
+        oldest_statement_ms: 600_000,
+    };
+    call.emit(&AnchorsCreated {
+        anchors_id: anchors.id,
+        oldest_statement_ms: anchors.oldest_statement_ms,
+    });
+    call.share(&anchors)
+}
 
 fn anchor(call: &mut Call<'_>) -> Returns {
     let mut anchors: Anchors = call.get(0)?;
@@ -49,7 +65,7 @@ fn anchor(call: &mut Call<'_>) -> Returns {
     let signed_at = statement.timestamp_ms;
     call.assert(anchors.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     call.assert(trusts(&cluster, &enclave), code::UNTRUSTED_ENCLAVE)?;
-    let fresh = signed_at <= now && now - signed_at <= OLDEST_STATEMENT_MS;
+    let fresh = signed_at <= now && now - signed_at <= anchors.oldest_statement_ms;
     call.assert(fresh, code::STALE_STATEMENT)?;
     call.assert(statement.root.len() == ROOT_LENGTH, code::INVALID_ROOT)?;
     let signed = verify(&signature, &enclave.public_key, &encode(&statement));
@@ -105,4 +121,22 @@ fn is_newer(anchor: &Anchor, latest: &Anchor) -> bool {
         || (anchor.epoch == latest.epoch
             && anchor.term >= latest.term
             && anchor.revision > latest.revision)
+}
+
+/// `set_oldest_statement`, for `params`.
+pub(super) fn set_oldest_statement(
+    call: &mut Call<'_>,
+    anchors: &mut Anchors,
+    oldest_statement_ms: u64,
+) -> Result<(), Failure> {
+    let mut call = call.inside("anchors");
+    call.assert(anchors.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    let bounded = (LEAST_STATEMENT_MS..=GREATEST_STATEMENT_MS).contains(&oldest_statement_ms);
+    call.assert(bounded, code::OUT_OF_BOUNDS)?;
+    anchors.oldest_statement_ms = oldest_statement_ms;
+    call.emit(&OldestStatementChanged {
+        anchors_id: anchors.id,
+        oldest_statement_ms,
+    });
+    Ok(())
 }

@@ -3,23 +3,29 @@
 use sui_sdk_types::Address;
 
 use super::Parameter::{Mut, Ref, Value};
+use super::enclave_registry::trusts;
+use super::slashing::verify;
 use super::staking::{function, is_sufficient};
 use super::{Function, PACKAGE_VERSION};
 use crate::abort::k8s_gateway as code;
 use crate::execute::call::{Call, Failure, Returns, add};
-use crate::layout::enclave_registry::Cluster;
+use crate::layout::enclave_registry::{CLUSTER_OPEN, Cluster, Enclave};
 use crate::layout::framework::{Clock, Table};
 use crate::layout::k8s_gateway::{
-    Claim, Gateway, GatewayMigrated, NodeName, PERMISSION_JOIN, PERMISSION_SYSTEM,
-    PERMISSION_WORKLOADS, REVOKED_BY_ADMIN, REVOKED_BY_OWNER, REVOKED_UNBACKED, SealToken,
-    SealTokenCreated, SealTokenRenewed, SealTokenRevoked,
+    Claim, ConsumptionStatement, ENCODING, EncodedToken, Gateway, GatewayCreated, GatewayMigrated,
+    GatewayRules, GatewayRulesChanged, INTENT_CONSUMPTION, NodeName, PERMISSION_JOIN,
+    PERMISSION_OPERATE, PERMISSION_SYSTEM, PERMISSION_USE, PERMISSION_WORKLOADS, REVOKED_BY_ADMIN,
+    REVOKED_BY_OWNER, REVOKED_UNBACKED, SealToken, SealTokenConsumed, SealTokenCreated, SealTokenRekeyed, SealTokenRenewed, SealTokenRevoked,
 };
-use crate::layout::staking::{Stake, StakingPool, TIER_NODE};
+use crate::layout::staking::{Stake, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER};
 use crate::types::{Ty, encode};
 
-const SYSTEM_FACTOR: u64 = 10;
-const SHORTEST_TTL_MS: u64 = 60_000;
-const LONGEST_TTL_MS: u64 = 7 * 86_400_000;
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
+const LEAST_TTL_MS: u64 = MINUTE_MS;
+const GREATEST_TTL_MS: u64 = 30 * DAY_MS;
+const LEAST_FACTOR: u64 = 1;
+const GREATEST_FACTOR: u64 = 1_000;
 const LONGEST_NODE_ID: usize = 63;
 const LONGEST_ENDPOINT: usize = 256;
 const KEY_LENGTH: usize = 32;
@@ -30,6 +36,7 @@ const TOKEN: Ty = Ty::Package("k8s_gateway", "SealToken");
 const POOL: Ty = Ty::Package("staking", "StakingPool");
 const STAKE: Ty = Ty::Package("staking", "Stake");
 const ADMIN_CAP: Ty = Ty::Package("staking", "AdminCap");
+const ENCLAVE: Ty = Ty::Package("enclave_registry", "Enclave");
 const CLUSTER: Ty = Ty::Package("enclave_registry", "Cluster");
 const NODE_NAME: Ty = Ty::Package("k8s_gateway", "NodeName");
 const CLAIM: Ty = Ty::Package("k8s_gateway", "Claim");
@@ -50,15 +57,56 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ) -> []),
     function!(admin_revoke(Ref(ADMIN_CAP), Mut(GATEWAY), Mut(TOKEN), Ref(Ty::Clock)) -> []),
     function!(migrate(Ref(ADMIN_CAP), Mut(GATEWAY)) -> []),
+    function!(consume(
+        Ref(GATEWAY), Mut(TOKEN), Ref(CLUSTER), Ref(ENCLAVE), Value(Ty::U64), Value(Ty::Bytes),
+        Ref(Ty::Clock)
+    ) -> []),
+    Function {
+        name: "encode",
+        body: encode_token,
+        ..function!(encode_token(Ref(TOKEN)) -> [Ty::Bytes])
+    },
+    Function {
+        name: "permissions_of",
+        body: permissions_of_view,
+        ..function!(permissions_of_view(Ref(GATEWAY), Ref(POOL), Ref(STAKE)) -> [Ty::U64])
+    },
+    function!(permission_use() -> [Ty::U64]),
+    function!(permission_operate() -> [Ty::U64]),
+    function!(is_consumed(Ref(TOKEN)) -> [Ty::Bool]),
     function!(is_valid(Ref(TOKEN), Ref(POOL), Ref(STAKE), Ref(Ty::Clock)) -> [Ty::Bool]),
     function!(owner(Ref(TOKEN)) -> [Ty::Address]),
     function!(stake_id(Ref(TOKEN)) -> [Ty::Id]),
+    function!(cluster_id(Ref(TOKEN)) -> [Ty::Id]),
+    function!(node_id(Ref(TOKEN)) -> [Ty::String]),
+    function!(node_key(Ref(TOKEN)) -> [Ty::Bytes]),
     function!(permissions(Ref(TOKEN)) -> [Ty::U64]),
     function!(expires_at_ms(Ref(TOKEN)) -> [Ty::U64]),
     function!(is_revoked(Ref(TOKEN)) -> [Ty::Bool]),
     function!(generation(Ref(TOKEN)) -> [Ty::U64]),
     function!(commitment(Ref(TOKEN)) -> [Ty::Bytes]),
 ];
+
+pub(super) fn init(call: &mut Call<'_>) -> Result<(), Failure> {
+    let gateway = Gateway {
+        id: call.fresh_id(),
+        version: PACKAGE_VERSION,
+        nodes: call.new_table(),
+        stakes: call.new_table(),
+        tokens_created: 0,
+        rules: GatewayRules {
+            shortest_ttl_ms: MINUTE_MS,
+            longest_ttl_ms: 7 * DAY_MS,
+            system_factor: 10,
+            oldest_statement_ms: 10 * MINUTE_MS,
+        },
+    };
+    call.emit(&GatewayCreated {
+        gateway_id: gateway.id,
+        rules: gateway.rules.clone(),
+    });
+    call.share(&gateway)
+}
 
 fn create_seal_token(call: &mut Call<'_>) -> Returns {
     let mut gateway: Gateway = call.get(0)?;
@@ -73,6 +121,7 @@ fn create_seal_token(call: &mut Call<'_>) -> Returns {
     let now = call.get::<Clock>(9)?.timestamp_ms;
     call.assert(gateway.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     call.assert(!pool.paused, code::PAUSED)?;
+    call.assert(cluster.status == CLUSTER_OPEN, code::CLUSTER_NOT_OPEN)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
     let sufficient = is_sufficient(call, &pool, &stake, TIER_NODE)?;
     call.assert(sufficient, code::INSUFFICIENT_STAKE)?;
@@ -83,7 +132,7 @@ fn create_seal_token(call: &mut Call<'_>) -> Returns {
         code::INVALID_COMMITMENT,
     )?;
     call.assert(endpoint.len() <= LONGEST_ENDPOINT, code::INVALID_ENDPOINT)?;
-    check_ttl(call, ttl_ms)?;
+    check_ttl(call, &gateway.rules, ttl_ms)?;
 
     let name = NodeName {
         cluster_id: cluster.id,
@@ -107,12 +156,14 @@ fn create_seal_token(call: &mut Call<'_>) -> Returns {
         node_id: name.node_id.clone(),
         node_key,
         commitment,
-        permissions: permissions_of(&pool, &stake)?,
+        permissions: permissions_of(call, &gateway, &pool, &stake)?,
         endpoint,
         issued_at_ms: now,
         expires_at_ms: add(now, ttl_ms)?,
         revoked: false,
         generation: 0,
+        consumed_at_ms: 0,
+        consumed_by: None,
     };
     let claim = Claim {
         token_id: token.id,
@@ -161,7 +212,7 @@ fn renew_seal_token(call: &mut Call<'_>) -> Returns {
     call.assert(!token.revoked, code::REVOKED)?;
     let sufficient = is_sufficient(call, &pool, &stake, TIER_NODE)?;
     call.assert(sufficient, code::INSUFFICIENT_STAKE)?;
-    check_ttl(call, ttl_ms)?;
+    check_ttl(call, &gateway.rules, ttl_ms)?;
     let name = name_in(&token);
     let claim = held_claim(call, &gateway, &name, token.id)?;
     let mut claim = claim.ok_or(call.abort(code::SUPERSEDED))?;
@@ -170,12 +221,12 @@ fn renew_seal_token(call: &mut Call<'_>) -> Returns {
             commitment.len() == COMMITMENT_LENGTH,
             code::INVALID_COMMITMENT,
         )?;
-        token.commitment = commitment;
+        commit(&mut token, commitment);
     }
 
     token.issued_at_ms = now;
     token.expires_at_ms = add(now, ttl_ms)?;
-    token.permissions = permissions_of(&pool, &stake)?;
+    token.permissions = permissions_of(call, &gateway, &pool, &stake)?;
     token.generation = add(token.generation, 1)?;
     claim.expires_at_ms = token.expires_at_ms;
     call.table_put(&gateway.nodes, NODE_NAME, CLAIM, &name, &claim)?;
@@ -190,6 +241,38 @@ fn renew_seal_token(call: &mut Call<'_>) -> Returns {
     });
     call.set(3, &token)?;
     Ok(vec![])
+}
+
+/// `rekey`, for `node_keys`.
+pub(super) fn rekey(
+    call: &mut Call<'_>,
+    gateway: &Gateway,
+    token: &mut SealToken,
+    node_key: Vec<u8>,
+    commitment: Vec<u8>,
+) -> Result<(), Failure> {
+    let check = |condition: bool, code| match condition {
+        true => Ok(()),
+        false => Err(call.abort_in("k8s_gateway", code)),
+    };
+    check(gateway.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    check(!token.revoked, code::REVOKED)?;
+    let held = held_claim(call, gateway, &name_in(token), token.id)?;
+    check(held.is_some(), code::SUPERSEDED)?;
+    check(node_key.len() == KEY_LENGTH, code::INVALID_NODE_KEY)?;
+    let fits = commitment.len() == COMMITMENT_LENGTH;
+    check(fits, code::INVALID_COMMITMENT)?;
+    token.node_key = node_key;
+    commit(token, commitment);
+    token.generation = add(token.generation, 1)?;
+    call.emit(&SealTokenRekeyed {
+        token_id: token.id,
+        stake_id: token.stake_id,
+        node_key: token.node_key.clone(),
+        commitment: token.commitment.clone(),
+        generation: token.generation,
+    });
+    Ok(())
 }
 
 fn revoke_seal_token(call: &mut Call<'_>) -> Returns {
@@ -254,6 +337,18 @@ fn stake_id(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<SealToken>(0)?.stake_id)])
 }
 
+fn cluster_id(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<SealToken>(0)?.cluster_id)])
+}
+
+fn node_id(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<SealToken>(0)?.node_id)])
+}
+
+fn node_key(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<SealToken>(0)?.node_key)])
+}
+
 fn permissions(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<SealToken>(0)?.permissions)])
 }
@@ -274,11 +369,118 @@ fn commitment(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<SealToken>(0)?.commitment)])
 }
 
-fn check_ttl(call: &Call<'_>, ttl_ms: u64) -> Result<(), Failure> {
-    call.assert(
-        (SHORTEST_TTL_MS..=LONGEST_TTL_MS).contains(&ttl_ms),
-        code::INVALID_TTL,
-    )
+/// A new commitment has not been used.
+fn commit(token: &mut SealToken, commitment: Vec<u8>) {
+    if token.commitment != commitment {
+        token.commitment = commitment;
+        token.consumed_at_ms = 0;
+        token.consumed_by = None;
+    }
+}
+
+fn consume(call: &mut Call<'_>) -> Returns {
+    let gateway: Gateway = call.get(0)?;
+    let mut token: SealToken = call.get(1)?;
+    let cluster: Cluster = call.get(2)?;
+    let enclave: Enclave = call.get(3)?;
+    let timestamp_ms: u64 = call.get(4)?;
+    let signature: Vec<u8> = call.get(5)?;
+    let now = call.get::<Clock>(6)?.timestamp_ms;
+    call.assert(gateway.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    call.assert(token.cluster_id == cluster.id, code::WRONG_CLUSTER)?;
+    call.assert(trusts(&cluster, &enclave), code::UNTRUSTED_ENCLAVE)?;
+    let oldest = gateway.rules.oldest_statement_ms;
+    let fresh = timestamp_ms <= now && now - timestamp_ms <= oldest;
+    call.assert(fresh, code::STALE_STATEMENT)?;
+    call.assert(!token.revoked, code::REVOKED)?;
+    call.assert(now < token.expires_at_ms, code::EXPIRED)?;
+    call.assert(token.consumed_at_ms == 0, code::CONSUMED)?;
+    let statement = ConsumptionStatement {
+        intent: INTENT_CONSUMPTION,
+        timestamp_ms,
+        cluster_id: token.cluster_id,
+        token_id: token.id,
+        generation: token.generation,
+        commitment: token.commitment.clone(),
+    };
+    let signed = verify(&signature, &enclave.public_key, &encode(&statement));
+    call.assert(signed, code::INVALID_SIGNATURE)?;
+    token.consumed_at_ms = now;
+    token.consumed_by = Some(enclave.id);
+    call.emit(&SealTokenConsumed {
+        token_id: token.id,
+        enclave_id: enclave.id,
+        generation: token.generation,
+        at_ms: now,
+    });
+    call.set(1, &token)?;
+    Ok(vec![])
+}
+
+/// `set_rules`, for `params`.
+pub(super) fn set_rules(
+    call: &mut Call<'_>,
+    gateway: &mut Gateway,
+    rules: GatewayRules,
+) -> Result<(), Failure> {
+    let mut call = call.inside("k8s_gateway");
+    call.assert(gateway.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
+    let ttl = (LEAST_TTL_MS..=GREATEST_TTL_MS).contains(&rules.shortest_ttl_ms)
+        && (rules.shortest_ttl_ms..=GREATEST_TTL_MS).contains(&rules.longest_ttl_ms);
+    let factor = (LEAST_FACTOR..=GREATEST_FACTOR).contains(&rules.system_factor);
+    let age = (MINUTE_MS..=DAY_MS).contains(&rules.oldest_statement_ms);
+    call.assert(ttl && factor && age, code::OUT_OF_BOUNDS)?;
+    gateway.rules = rules;
+    call.emit(&GatewayRulesChanged {
+        gateway_id: gateway.id,
+        rules: gateway.rules.clone(),
+    });
+    Ok(())
+}
+
+fn encode_token(call: &mut Call<'_>) -> Returns {
+    let token: SealToken = call.get(0)?;
+    let encoded = EncodedToken {
+        encoding: ENCODING,
+        token_id: token.id,
+        stake_id: token.stake_id,
+        owner: token.owner,
+        cluster_id: token.cluster_id,
+        node_id: token.node_id,
+        node_key: token.node_key,
+        commitment: token.commitment,
+        permissions: token.permissions,
+        issued_at_ms: token.issued_at_ms,
+        expires_at_ms: token.expires_at_ms,
+        generation: token.generation,
+        flags: u8::from(token.revoked) | u8::from(token.consumed_at_ms > 0) << 1,
+    };
+    Ok(vec![encode(&encode(&encoded))])
+}
+
+fn permissions_of_view(call: &mut Call<'_>) -> Returns {
+    let gateway: Gateway = call.get(0)?;
+    let pool: StakingPool = call.get(1)?;
+    let stake: Stake = call.get(2)?;
+    let permissions = permissions_of(call, &gateway, &pool, &stake)?;
+    Ok(vec![encode(&permissions)])
+}
+
+fn permission_use(_: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&PERMISSION_USE)])
+}
+
+fn permission_operate(_: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&PERMISSION_OPERATE)])
+}
+
+fn is_consumed(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&(call.get::<SealToken>(0)?.consumed_at_ms > 0))])
+}
+
+fn check_ttl(call: &Call<'_>, rules: &GatewayRules, ttl_ms: u64) -> Result<(), Failure> {
+    let bounded = (rules.shortest_ttl_ms..=rules.longest_ttl_ms).contains(&ttl_ms);
+    call.assert(bounded, code::INVALID_TTL)
 }
 
 fn name_in(token: &SealToken) -> NodeName {
@@ -341,15 +543,24 @@ fn revoke(
     Ok(vec![])
 }
 
-fn permissions_of(pool: &StakingPool, stake: &Stake) -> Result<u64, Failure> {
-    let minimum = pool
-        .tiers
-        .get(usize::from(TIER_NODE))
-        .ok_or(Failure::Invariant)?
-        .minimum;
-    let system = minimum
-        .checked_mul(SYSTEM_FACTOR)
-        .ok_or(Failure::Arithmetic)?;
+pub(super) fn permissions_of(
+    call: &Call<'_>,
+    gateway: &Gateway,
+    pool: &StakingPool,
+    stake: &Stake,
+) -> Result<u64, Failure> {
+    if !is_sufficient(call, pool, stake, stake.tier)? {
+        return Ok(0);
+    }
+    match stake.tier {
+        TIER_USER => return Ok(PERMISSION_USE),
+        TIER_ADMIN => return Ok(PERMISSION_USE | PERMISSION_OPERATE),
+        _ => {}
+    }
+    let tier = pool.tiers.get(usize::from(TIER_NODE));
+    let minimum = tier.ok_or(Failure::Invariant)?.minimum;
+    let factor = gateway.rules.system_factor;
+    let system = minimum.checked_mul(factor).ok_or(Failure::Arithmetic)?;
     let mut permissions = PERMISSION_JOIN | PERMISSION_WORKLOADS;
     if stake.balance >= system {
         permissions |= PERMISSION_SYSTEM;

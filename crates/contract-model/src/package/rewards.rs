@@ -5,18 +5,18 @@ use sui_sdk_types::Address;
 use super::Parameter::{Mut, Ref, Value};
 use super::enclave_registry::trusts;
 use super::slashing::verify;
-use super::staking::function;
+use super::staking::{delegated_weighing, function, is_good, weighing};
 use super::{Function, PACKAGE_VERSION};
 use crate::abort::rewards as code;
 use crate::execute::call::{Call, Failure, Returns, add, sub};
 use crate::layout::enclave_registry::{Cluster, Enclave};
 use crate::layout::framework::{Clock, Coin};
 use crate::layout::rewards::{
-    BudgetFunded, ClusterAdmitted, Earner, EarnerSettled, EmissionChanged, Escrow, EscrowClosed,
+    BudgetFunded, ClusterAdmitted, DelegationsStarted, Earner, EarnerSettled, EmissionChanged, Escrow, EscrowClosed,
     EscrowOpened, INTENT_PERFORMANCE, PerformanceStatement, RewardClaimed, Rewards,
-    RewardsMigrated, RewardsUpdated,
+    RewardsCreated, RewardsMigrated, RewardsUpdated, StakeEpoch,
 };
-use crate::layout::staking::{STATUS_ACTIVE, Stake, TIER_NODE};
+use crate::layout::staking::{Stake, TIER_NODE};
 use crate::types::{Ty, encode};
 
 const PERIOD_MS: u64 = 86_400_000;
@@ -32,6 +32,7 @@ const SCALE: u128 = 1_000_000_000_000_000_000;
 
 const REWARDS: Ty = Ty::Package("rewards", "Rewards");
 const EARNER: Ty = Ty::Package("rewards", "Earner");
+const STAKE_EPOCH: Ty = Ty::Package("rewards", "StakeEpoch");
 const ESCROW: Ty = Ty::Package("rewards", "Escrow");
 const STAKE: Ty = Ty::Package("staking", "Stake");
 const ADMIN_CAP: Ty = Ty::Package("staking", "AdminCap");
@@ -49,11 +50,37 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(report_performance(
         Mut(REWARDS), Ref(STAKE), Ref(CLUSTER), Ref(ENCLAVE), Value(Ty::U64), Value(Ty::U64),
         Value(Ty::Bytes), Ref(Ty::Clock)
-    ) -> []),
-    function!(refresh(Mut(REWARDS), Ref(STAKE), Ref(Ty::Clock)) -> []),
+    ) ctx -> []),
+    function!(refresh(Mut(REWARDS), Ref(STAKE), Ref(Ty::Clock)) ctx -> []),
     function!(set_cluster(Ref(ADMIN_CAP), Mut(REWARDS), Value(Ty::Id), Value(Ty::Bool)) -> []),
     function!(migrate(Ref(ADMIN_CAP), Mut(REWARDS)) -> []),
 ];
+
+pub(super) fn init(call: &mut Call<'_>) -> Result<(), Failure> {
+    let rewards = Rewards {
+        id: call.fresh_id(),
+        version: PACKAGE_VERSION,
+        vault: 0,
+        budget: 0,
+        escrowed: 0,
+        reserved: 0,
+        emission: 0,
+        emission_carry: 0,
+        fee_rate: 0,
+        fee_carry: 0,
+        ending: vec![0; 64],
+        index: 0,
+        total_weight: 0,
+        updated_at_ms: 0,
+        clusters: Vec::new(),
+        earners: call.new_table(),
+        starts: call.new_table(),
+    };
+    call.emit(&RewardsCreated {
+        rewards_id: rewards.id,
+    });
+    call.share(&rewards)
+}
 
 fn fund(call: &mut Call<'_>) -> Returns {
     let mut rewards: Rewards = call.get(0)?;
@@ -144,7 +171,7 @@ fn enroll(call: &mut Call<'_>) -> Returns {
     call.assert(rewards.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
     call.assert(stake.tier == TIER_NODE, code::WRONG_TIER)?;
-    call.assert(stake.status == STATUS_ACTIVE, code::NOT_ACTIVE)?;
+    call.assert(is_good(&stake), code::NOT_ACTIVE)?;
     let known: Option<Earner> = call.table_get(&rewards.earners, Ty::Id, &stake.id)?;
     call.assert(known.is_none(), code::ENROLLED)?;
     flow(&mut rewards, now)?;
@@ -154,7 +181,10 @@ fn enroll(call: &mut Call<'_>) -> Returns {
         owed: 0,
         performance: 0,
         reported_at_ms: 0,
-        period: now / PERIOD_MS,
+        epoch: call.epoch(),
+        delegated: 0,
+        shares: 0,
+        per_share: 0,
     };
     rewards.earners.size = add(rewards.earners.size, 1)?;
     keep(call, &rewards, stake.id, &earner)?;
@@ -201,7 +231,7 @@ fn report_performance(call: &mut Call<'_>) -> Returns {
     let fresh = timestamp_ms <= now && now - timestamp_ms <= OLDEST_STATEMENT_MS;
     call.assert(fresh, code::STALE_STATEMENT)?;
     let mut earner = settle(call, &mut rewards, &stake, now)?;
-    call.assert(now / PERIOD_MS > earner.period, code::NOT_YET)?;
+    call.assert(call.epoch() > earner.epoch, code::NOT_YET)?;
     let newer = timestamp_ms > earner.reported_at_ms;
     call.assert(newer, code::STALE_STATEMENT)?;
     let statement = encode(&PerformanceStatement {
@@ -215,7 +245,7 @@ fn report_performance(call: &mut Call<'_>) -> Returns {
     call.assert(signed, code::INVALID_SIGNATURE)?;
     earner.performance = performance;
     earner.reported_at_ms = timestamp_ms;
-    reweigh(&mut earner, &mut rewards, &stake, now)?;
+    reweigh(call, &mut earner, &mut rewards, &stake, now)?;
     keep(call, &rewards, stake.id, &earner)?;
     publish(call, &rewards);
     call.set(0, &rewards)?;
@@ -334,46 +364,178 @@ fn flow(rewards: &mut Rewards, now: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn settle(
+/// `before`: settles a stake that is about to change, if it earns.
+pub(super) fn before(
+    call: &mut Call<'_>,
+    rewards: &mut Rewards,
+    stake: &Stake,
+    now: u64,
+) -> Result<(), Failure> {
+    if rewards.version != PACKAGE_VERSION {
+        return Err(call.abort_in("rewards", code::WRONG_VERSION));
+    }
+    if !is_enrolled(call, rewards, stake.id)? {
+        return Ok(());
+    }
+    let earner = settle(call, rewards, stake, now)?;
+    call.table_put(&rewards.earners, Ty::Id, EARNER, &stake.id, &earner)
+}
+
+/// `after`: weighs a stake that has changed, if it earns.
+pub(super) fn after(
+    call: &mut Call<'_>,
+    rewards: &mut Rewards,
+    stake: &Stake,
+    now: u64,
+) -> Result<(), Failure> {
+    let known: Option<Earner> = call.table_get(&rewards.earners, Ty::Id, &stake.id)?;
+    let Some(mut earner) = known else {
+        return Ok(());
+    };
+    reweigh(call, &mut earner, rewards, stake, now)?;
+    keep(call, rewards, stake.id, &earner)?;
+    publish(call, rewards);
+    Ok(())
+}
+
+pub(super) fn is_enrolled(
     call: &Call<'_>,
+    rewards: &Rewards,
+    stake: Address,
+) -> Result<bool, Failure> {
+    let known: Option<Earner> = call.table_get(&rewards.earners, Ty::Id, &stake)?;
+    Ok(known.is_some())
+}
+
+/// How much a delegated share of a stake has earned.
+pub(super) fn per_share(
+    call: &Call<'_>,
+    rewards: &Rewards,
+    stake: Address,
+) -> Result<u128, Failure> {
+    let known: Option<Earner> = call.table_get(&rewards.earners, Ty::Id, &stake)?;
+    known
+        .map(|earner| earner.per_share)
+        .ok_or(Failure::Invariant)
+}
+
+/// From where the delegations of an epoch earn.
+pub(super) fn start(
+    call: &Call<'_>,
+    rewards: &Rewards,
+    stake_id: Address,
+    epoch: u64,
+) -> Result<Option<u128>, Failure> {
+    let key = StakeEpoch { stake_id, epoch };
+    call.table_get(&rewards.starts, STAKE_EPOCH, &key)
+}
+
+/// What shares have earned while a share earned `gained`.
+pub(super) fn earned_by(shares: u128, gained: u128) -> Result<u64, Failure> {
+    narrow(wide_mul(shares, gained)? / SCALE)
+}
+
+/// `pay`: pays a delegator.
+pub(super) fn pay_out(
+    call: &mut Call<'_>,
+    rewards: &mut Rewards,
+    amount: u64,
+) -> Result<(), Failure> {
+    rewards.reserved = sub(rewards.reserved, amount)?;
+    publish(call, rewards);
+    rewards.vault = sub(rewards.vault, amount)?;
+    Ok(())
+}
+
+fn settle(
+    call: &mut Call<'_>,
     rewards: &mut Rewards,
     stake: &Stake,
     now: u64,
 ) -> Result<Earner, Failure> {
     let known: Option<Earner> = call.table_get(&rewards.earners, Ty::Id, &stake.id)?;
     let Some(mut earner) = known else {
-        return Err(call.abort(code::NOT_ENROLLED));
+        return Err(call.abort_in("rewards", code::NOT_ENROLLED));
     };
     flow(rewards, now)?;
     let gained = wide_sub(rewards.index, earner.index)?;
     let share = |weight: u64| narrow(wide_mul(u128::from(weight), gained)? / SCALE);
     let full = share(earner.weight)?;
-    let earned = share(earner.weight.min(weight_of(&earner, stake, now)?))?;
+    let (present, _, _) = weigh(&earner, stake, now, call.epoch())?;
+    let earned = share(earner.weight.min(present))?;
     rewards.reserved = sub(rewards.reserved, sub(full, earned)?)?;
     rewards.budget = add(rewards.budget, sub(full, earned)?)?;
-    earner.owed = add(earner.owed, earned)?;
+    let others = if earner.shares == 0 || earned == 0 {
+        0
+    } else {
+        (u128::from(earned) * u128::from(earner.delegated))
+            .checked_div(u128::from(earner.weight))
+            .ok_or(Failure::Arithmetic)?
+    };
+    let kept = u128::from(sub(WHOLE, stake.commission)?);
+    let others = wide_mul(others, kept)? / u128::from(WHOLE);
+    if others > 0 {
+        let gained = wide_mul(others, SCALE)?
+            .checked_div(earner.shares)
+            .ok_or(Failure::Arithmetic)?;
+        earner.per_share = wide_add(earner.per_share, gained)?;
+    }
+    earner.owed = add(earner.owed, sub(earned, narrow(others)?)?)?;
     earner.index = rewards.index;
-    reweigh(&mut earner, rewards, stake, now)?;
+    reweigh(call, &mut earner, rewards, stake, now)?;
     Ok(earner)
 }
 
 fn reweigh(
+    call: &mut Call<'_>,
     earner: &mut Earner,
     rewards: &mut Rewards,
     stake: &Stake,
     now: u64,
 ) -> Result<(), Failure> {
-    let weight = weight_of(earner, stake, now)?;
+    let epoch = call.epoch();
+    let (weight, delegated, shares) = weigh(earner, stake, now, epoch)?;
     rewards.total_weight = add(sub(rewards.total_weight, earner.weight)?, weight)?;
     earner.weight = weight;
+    earner.delegated = delegated;
+    earner.shares = shares;
+    if stake.shares_epoch >= epoch || stake.fresh_shares == 0 {
+        return Ok(());
+    }
+    let key = StakeEpoch {
+        stake_id: stake.id,
+        epoch: stake.shares_epoch,
+    };
+    let known: Option<u128> = call.table_get(&rewards.starts, STAKE_EPOCH, &key)?;
+    if known.is_some() {
+        return Ok(());
+    }
+    call.table_put(&rewards.starts, STAKE_EPOCH, Ty::U128, &key, &earner.per_share)?;
+    rewards.starts.size = add(rewards.starts.size, 1)?;
+    call.emit(&DelegationsStarted {
+        stake_id: stake.id,
+        epoch: stake.shares_epoch,
+        per_share: earner.per_share,
+    });
     Ok(())
 }
 
-fn weight_of(earner: &Earner, stake: &Stake, now: u64) -> Result<u64, Failure> {
-    if stake.status != STATUS_ACTIVE || sub(now, earner.reported_at_ms)? > REPORT_LASTS_MS {
-        return Ok(0);
+/// A stake's weight now, the delegators' part of it, and their shares that weigh.
+fn weigh(
+    earner: &Earner,
+    stake: &Stake,
+    now: u64,
+    epoch: u64,
+) -> Result<(u64, u64, u128), Failure> {
+    let (shares, worth) = delegated_weighing(stake, epoch)?;
+    if !is_good(stake) || sub(now, earner.reported_at_ms)? > REPORT_LASTS_MS {
+        return Ok((0, 0, shares));
     }
-    narrow(u128::from(stake.balance) * u128::from(earner.performance) / u128::from(WHOLE))
+    let weight = |amount: u64| {
+        narrow(u128::from(amount) * u128::from(earner.performance) / u128::from(WHOLE))
+    };
+    let (own, delegated) = (weight(weighing(stake, epoch)?)?, weight(worth)?);
+    Ok((add(own, delegated)?, delegated, shares))
 }
 
 fn keep(
@@ -390,7 +552,10 @@ fn keep(
         owed: earner.owed,
         performance: earner.performance,
         reported_at_ms: earner.reported_at_ms,
-        period: earner.period,
+        epoch: earner.epoch,
+        delegated: earner.delegated,
+        shares: earner.shares,
+        per_share: earner.per_share,
     });
     Ok(())
 }

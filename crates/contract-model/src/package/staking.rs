@@ -1,15 +1,19 @@
 //! The functions of the module `staking`, statement by statement as in `staking.move`.
 
+mod change;
+
+pub(super) use change::*;
+
 use super::Parameter::{Mut, Ref, Value};
 use super::{Function, PACKAGE_VERSION};
 use crate::abort::staking as code;
 use crate::execute::call::{Call, Failure, Returns, add, sub};
 use crate::layout::framework::{Clock, Coin};
 use crate::layout::staking::{
-    PauseChanged, PoolMigrated, STATUS_ACTIVE, STATUS_SLASHED_OUT, STATUS_UNBONDING,
-    STATUS_WITHDRAWN, Slashed, Stake, Staked, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER,
-    TierChanged, TierParams, ToppedUp, TreasuryFunded, TreasuryWithdrawn, UnbondingChanged,
-    UnstakeRequested, Withdrawn,
+    AdminCap, DelegationRules, DelegationRulesChanged, PauseChanged, PoolCreated, PoolMigrated,
+    STATUS_ACTIVE, STATUS_UNBONDING, Shared, SlashCap, Stake, StakeBalances, Staked, StakingPool,
+    TIER_ADMIN, TIER_NODE, TIER_USER, TierChanged, TierParams, ToppedUp, TreasuryFunded,
+    TreasuryWithdrawn, UnbondingChanged, Unjailed,
 };
 use crate::types::{Ty, encode};
 
@@ -22,12 +26,12 @@ const GREATEST_MINIMUM: u64 = 1_000_000 * MIST_PER_SUI;
 const LONGEST_LOCKUP_MS: u64 = 365 * DAY_MS;
 const SHORTEST_UNBONDING_MS: u64 = MINUTE_MS;
 const LONGEST_UNBONDING_MS: u64 = 90 * DAY_MS;
-const LONGEST_REASON: usize = 256;
+const WHOLE: u64 = 10_000;
+const GREATEST_DELEGATION_MINIMUM: u64 = 1_000 * MIST_PER_SUI;
 
 const POOL: Ty = Ty::Package("staking", "StakingPool");
 const STAKE: Ty = Ty::Package("staking", "Stake");
 const ADMIN_CAP: Ty = Ty::Package("staking", "AdminCap");
-const SLASH_CAP: Ty = Ty::Package("staking", "SlashCap");
 
 macro_rules! function {
     ($name:ident ($($parameter:expr),* $(,)?) $($context:ident)? -> [$($return:expr),*]) => {
@@ -55,25 +59,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(stake(Mut(POOL), Value(Ty::Coin), Value(Ty::U8), Ref(Ty::Clock)) ctx -> [STAKE]),
     function!(share(Value(STAKE)) -> []),
     function!(top_up(Mut(POOL), Mut(STAKE), Value(Ty::Coin)) ctx -> []),
-    function!(request_unstake(Mut(POOL), Mut(STAKE), Ref(Ty::Clock)) ctx -> []),
-    function!(withdraw(Mut(POOL), Mut(STAKE), Ref(Ty::Clock)) ctx -> [Ty::Coin]),
-    function!(slash(
-        Ref(SLASH_CAP), Mut(POOL), Mut(STAKE), Value(Ty::U64), Value(Ty::String), Ref(Ty::Clock)
-    ) -> []),
+    function!(unjail(Ref(POOL), Mut(STAKE), Ref(Ty::Clock)) ctx -> []),
     function!(withdraw_treasury(Ref(ADMIN_CAP), Mut(POOL), Value(Ty::U64)) ctx -> [Ty::Coin]),
     function!(migrate(Ref(ADMIN_CAP), Mut(POOL)) -> []),
     function!(has_sufficient_stake(Ref(POOL), Ref(STAKE), Value(Ty::U8)) -> [Ty::Bool]),
     function!(minimum(Ref(POOL), Value(Ty::U8)) -> [Ty::U64]),
     function!(is_active(Ref(STAKE)) -> [Ty::Bool]),
-    Function {
-        name: "is_slashable",
-        body: is_slashable_view,
-        ..function!(is_slashable_view(Ref(STAKE)) -> [Ty::Bool])
-    },
+    renamed("is_good", function!(is_good_view(Ref(STAKE)) -> [Ty::Bool])),
+    renamed("is_slashable", function!(is_slashable_view(Ref(STAKE)) -> [Ty::Bool])),
     function!(owner(Ref(STAKE)) -> [Ty::Address]),
     function!(tier(Ref(STAKE)) -> [Ty::U8]),
     function!(status(Ref(STAKE)) -> [Ty::U8]),
     function!(amount(Ref(STAKE)) -> [Ty::U64]),
+    function!(delegated(Ref(STAKE)) -> [Ty::U64]),
+    function!(queued(Ref(STAKE)) -> [Ty::U64]),
+    renamed("at_stake", function!(at_stake_view(Ref(STAKE)) -> [Ty::U64])),
+    function!(commission(Ref(STAKE)) -> [Ty::U64]),
+    function!(cases(Ref(STAKE)) -> [Ty::U64]),
+    function!(jailed_until_ms(Ref(STAKE)) -> [Ty::U64]),
+    function!(is_tombstoned(Ref(STAKE)) -> [Ty::Bool]),
     function!(locked_until_ms(Ref(STAKE)) -> [Ty::U64]),
     function!(withdrawable_at_ms(Ref(STAKE)) -> [Ty::U64]),
     function!(treasury(Ref(POOL)) -> [Ty::U64]),
@@ -83,6 +87,51 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function!(tier_user() -> [Ty::U8]),
     function!(tier_admin() -> [Ty::U8]),
 ];
+
+/// The function under its Move name.
+pub(super) const fn renamed(name: &'static str, function: Function) -> Function {
+    Function { name, ..function }
+}
+
+pub(super) fn init(call: &mut Call<'_>) -> Result<(), Failure> {
+    let publisher = call.sender();
+    let id = call.fresh_id();
+    call.give(&AdminCap { id }, publisher);
+    let id = call.fresh_id();
+    call.give(&SlashCap { id }, publisher);
+    let tier = |minimum, days| TierParams {
+        minimum,
+        lockup_ms: days * DAY_MS,
+    };
+    let pool = StakingPool {
+        id: call.fresh_id(),
+        version: PACKAGE_VERSION,
+        tiers: vec![
+            tier(MIST_PER_SUI, 1),
+            tier(MIST_PER_SUI / 10, 1),
+            tier(10 * MIST_PER_SUI, 7),
+        ],
+        unbonding_ms: 14 * DAY_MS,
+        delegation: DelegationRules {
+            most_commission: 2_000,
+            commission_step: 100,
+            minimum: MIST_PER_SUI / 10,
+        },
+        total_active: 0,
+        total_unbonding: 0,
+        total_slashed: 0,
+        stakes_created: 0,
+        treasury: 0,
+        paused: false,
+    };
+    call.emit(&PoolCreated {
+        pool_id: pool.id,
+        tiers: pool.tiers.clone(),
+        unbonding_ms: pool.unbonding_ms,
+        delegation: pool.delegation.clone(),
+    });
+    call.share(&pool)
+}
 
 fn stake(call: &mut Call<'_>) -> Returns {
     let mut pool: StakingPool = call.get(0)?;
@@ -103,6 +152,20 @@ fn stake(call: &mut Call<'_>) -> Returns {
         staked_at_ms: now,
         locked_until_ms: add(now, params.lockup_ms)?,
         withdrawable_at_ms: 0,
+        fresh: coin.balance,
+        fresh_epoch: call.epoch(),
+        delegated: Shared::default(),
+        fresh_shares: 0,
+        shares_epoch: 0,
+        commission: 0,
+        commission_set_at_ms: 0,
+        queue: Shared::default(),
+        cases: 0,
+        jailed_until_ms: 0,
+        jailings: 0,
+        released_at_ms: 0,
+        tombstoned: false,
+        former_keys: Vec::new(),
     };
     call.delete(coin.id);
     pool.total_active = add(pool.total_active, coin.balance)?;
@@ -115,6 +178,7 @@ fn stake(call: &mut Call<'_>) -> Returns {
         staked_at_ms: now,
         locked_until_ms: stake.locked_until_ms,
     });
+    publish(call, &stake);
     call.set(0, &pool)?;
     Ok(vec![encode(&stake)])
 }
@@ -133,7 +197,13 @@ fn top_up(call: &mut Call<'_>) -> Returns {
     call.assert(!pool.paused, code::PAUSED)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
     call.assert(stake.status == STATUS_ACTIVE, code::NOT_ACTIVE)?;
+    call.assert(!stake.tombstoned, code::TOMBSTONED)?;
     call.assert(coin.balance > 0, code::ZERO_AMOUNT)?;
+    if stake.fresh_epoch != call.epoch() {
+        stake.fresh = 0;
+        stake.fresh_epoch = call.epoch();
+    }
+    stake.fresh = add(stake.fresh, coin.balance)?;
     stake.balance = add(stake.balance, coin.balance)?;
     call.delete(coin.id);
     pool.total_active = add(pool.total_active, coin.balance)?;
@@ -143,115 +213,47 @@ fn top_up(call: &mut Call<'_>) -> Returns {
         amount: coin.balance,
         balance: stake.balance,
     });
+    publish(call, &stake);
     call.set(0, &pool)?;
     call.set(1, &stake)?;
     Ok(vec![])
 }
 
-fn request_unstake(call: &mut Call<'_>) -> Returns {
-    let mut pool: StakingPool = call.get(0)?;
+fn unjail(call: &mut Call<'_>) -> Returns {
+    let pool: StakingPool = call.get(0)?;
     let mut stake: Stake = call.get(1)?;
     let now = call.get::<Clock>(2)?.timestamp_ms;
     call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
-    call.assert(stake.status == STATUS_ACTIVE, code::NOT_ACTIVE)?;
-    call.assert(now >= stake.locked_until_ms, code::STILL_LOCKED)?;
-    stake.status = STATUS_UNBONDING;
-    stake.withdrawable_at_ms = add(now, pool.unbonding_ms)?;
-    pool.total_active = sub(pool.total_active, stake.balance)?;
-    pool.total_unbonding = add(pool.total_unbonding, stake.balance)?;
-    call.emit(&UnstakeRequested {
+    call.assert(!stake.tombstoned, code::TOMBSTONED)?;
+    call.assert(stake.jailed_until_ms > 0, code::NOT_JAILED)?;
+    call.assert(now >= stake.jailed_until_ms, code::STILL_JAILED)?;
+    stake.jailed_until_ms = 0;
+    stake.released_at_ms = now;
+    call.emit(&Unjailed {
         stake_id: stake.id,
         owner: stake.owner,
-        amount: stake.balance,
-        withdrawable_at_ms: stake.withdrawable_at_ms,
-    });
-    call.set(0, &pool)?;
-    call.set(1, &stake)?;
-    Ok(vec![])
-}
-
-fn withdraw(call: &mut Call<'_>) -> Returns {
-    let mut pool: StakingPool = call.get(0)?;
-    let mut stake: Stake = call.get(1)?;
-    let now = call.get::<Clock>(2)?.timestamp_ms;
-    call.assert(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
-    call.assert(stake.owner == call.sender(), code::NOT_OWNER)?;
-    call.assert(stake.status == STATUS_UNBONDING, code::NOT_UNBONDING)?;
-    call.assert(now >= stake.withdrawable_at_ms, code::STILL_UNBONDING)?;
-    let amount = stake.balance;
-    stake.status = STATUS_WITHDRAWN;
-    stake.withdrawable_at_ms = 0;
-    pool.total_unbonding = sub(pool.total_unbonding, amount)?;
-    call.emit(&Withdrawn {
-        stake_id: stake.id,
-        owner: stake.owner,
-        amount,
-    });
-    stake.balance = 0;
-    let coin = Coin {
-        id: call.fresh_id(),
-        balance: amount,
-    };
-    call.set(0, &pool)?;
-    call.set(1, &stake)?;
-    Ok(vec![encode(&coin)])
-}
-
-fn slash(call: &mut Call<'_>) -> Returns {
-    let mut pool: StakingPool = call.get(1)?;
-    let mut stake: Stake = call.get(2)?;
-    let amount: u64 = call.get(3)?;
-    let reason: String = call.get(4)?;
-    let now = call.get::<Clock>(5)?.timestamp_ms;
-    take_from(call, &mut pool, &mut stake, amount, reason, now)?;
-    call.set(1, &pool)?;
-    call.set(2, &stake)?;
-    Ok(vec![])
-}
-
-/// `take_from`, for the other modules too.
-pub(super) fn take_from(
-    call: &mut Call<'_>,
-    pool: &mut StakingPool,
-    stake: &mut Stake,
-    amount: u64,
-    reason: String,
-    now: u64,
-) -> Result<u64, Failure> {
-    let check = |condition: bool, code| match condition {
-        true => Ok(()),
-        false => Err(call.abort_in("staking", code)),
-    };
-    check(pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
-    check(amount > 0, code::ZERO_AMOUNT)?;
-    check(reason.len() <= LONGEST_REASON, code::TEXT_TOO_LONG)?;
-    check(is_slashable(stake), code::NOT_SLASHABLE)?;
-    let held = stake.balance;
-    let taken = amount.min(held);
-    if stake.status == STATUS_ACTIVE {
-        pool.total_active = sub(pool.total_active, taken)?;
-    } else {
-        pool.total_unbonding = sub(pool.total_unbonding, taken)?;
-    }
-    pool.total_slashed = add(pool.total_slashed, taken)?;
-    pool.treasury = add(pool.treasury, taken)?;
-    stake.balance = sub(held, taken)?;
-    stake.slashed = add(stake.slashed, taken)?;
-    if taken == held {
-        stake.status = STATUS_SLASHED_OUT;
-        stake.withdrawable_at_ms = 0;
-    }
-    call.emit(&Slashed {
-        stake_id: stake.id,
-        owner: stake.owner,
-        amount: taken,
-        remaining: stake.balance,
-        status: stake.status,
-        reason,
         at_ms: now,
     });
-    Ok(taken)
+    call.set(1, &stake)?;
+    Ok(vec![])
+}
+
+/// `publish`
+fn publish(call: &mut Call<'_>, stake: &Stake) {
+    call.emit(&StakeBalances {
+        stake_id: stake.id,
+        balance: stake.balance,
+        fresh: stake.fresh,
+        fresh_epoch: stake.fresh_epoch,
+        delegated: stake.delegated.balance,
+        shares: stake.delegated.shares,
+        fresh_shares: stake.fresh_shares,
+        shares_epoch: stake.shares_epoch,
+        queued: stake.queue.balance,
+        queue_shares: stake.queue.shares,
+        generation: stake.queue.generation,
+    });
 }
 
 /// `pay`: MIST out of the treasury.
@@ -292,6 +294,15 @@ pub(super) fn fund(
 
 pub(super) fn is_slashable(stake: &Stake) -> bool {
     stake.status == STATUS_ACTIVE || stake.status == STATUS_UNBONDING
+}
+
+/// `is_good`
+pub(super) fn is_good(stake: &Stake) -> bool {
+    stake.status == STATUS_ACTIVE && stake.jailed_until_ms == 0 && !stake.tombstoned
+}
+
+fn is_good_view(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&is_good(&call.get::<Stake>(0)?))])
 }
 
 fn is_active(call: &mut Call<'_>) -> Returns {
@@ -352,6 +363,29 @@ pub(super) fn set_unbonding(
     call.emit(&UnbondingChanged {
         pool_id: pool.id,
         unbonding_ms,
+    });
+    Ok(())
+}
+
+/// `set_delegation`, for `params`.
+pub(super) fn set_delegation(
+    call: &mut Call<'_>,
+    pool: &mut StakingPool,
+    delegation: DelegationRules,
+) -> Result<(), Failure> {
+    if pool.version != PACKAGE_VERSION {
+        return Err(call.abort_in("staking", code::WRONG_VERSION));
+    }
+    let bounded = delegation.most_commission <= WHOLE
+        && delegation.commission_step <= WHOLE
+        && (LEAST_MINIMUM..=GREATEST_DELEGATION_MINIMUM).contains(&delegation.minimum);
+    if !bounded {
+        return Err(call.abort_in("staking", code::OUT_OF_BOUNDS));
+    }
+    pool.delegation = delegation.clone();
+    call.emit(&DelegationRulesChanged {
+        pool_id: pool.id,
+        delegation,
     });
     Ok(())
 }
@@ -434,6 +468,34 @@ fn amount(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<Stake>(0)?.balance)])
 }
 
+fn delegated(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.delegated.balance)])
+}
+
+fn queued(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.queue.balance)])
+}
+
+fn at_stake_view(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&at_stake(&call.get::<Stake>(0)?)?)])
+}
+
+fn commission(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.commission)])
+}
+
+fn cases(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.cases)])
+}
+
+fn jailed_until_ms(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.jailed_until_ms)])
+}
+
+fn is_tombstoned(call: &mut Call<'_>) -> Returns {
+    Ok(vec![encode(&call.get::<Stake>(0)?.tombstoned)])
+}
+
 fn locked_until_ms(call: &mut Call<'_>) -> Returns {
     Ok(vec![encode(&call.get::<Stake>(0)?.locked_until_ms)])
 }
@@ -485,5 +547,5 @@ pub(super) fn is_sufficient(
         return Err(call.abort_in("staking", code::WRONG_VERSION));
     }
     let params = tier_params(call, pool, tier)?;
-    Ok(stake.tier == tier && stake.status == STATUS_ACTIVE && stake.balance >= params.minimum)
+    Ok(stake.tier == tier && is_good(stake) && stake.balance >= params.minimum)
 }

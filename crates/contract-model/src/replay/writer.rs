@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sui_sdk_types::{
-    Address, Argument, Command, Input, ProgrammableTransaction, StructTag, TypeTag,
+    Address, Argument, Command, Input, ObjectData, ProgrammableTransaction, StructTag, TypeTag,
 };
 
-use crate::layout::framework::{CLOCK, clock_tag};
+use crate::layout::framework::{CLOCK, clock_tag, upgrade_cap_tag};
 use crate::log::LogEntry;
 use crate::outcome::Outcome;
 use crate::package::{self, Parameter};
@@ -40,6 +40,8 @@ enum Binding {
 
 pub(super) struct Writer<'a> {
     world: &'a World,
+    /// The package's id, also while it is being published.
+    package: Address,
     entry: &'a LogEntry,
     outcome: &'a Outcome,
     gas: Option<Binding>,
@@ -53,8 +55,13 @@ type Written<T> = Result<T, &'static str>;
 
 impl<'a> Writer<'a> {
     pub(super) fn new(world: &'a World, entry: &'a LogEntry, outcome: &'a Outcome) -> Self {
+        let published = outcome.written.values().find_map(|written| {
+            let is_package = matches!(written.object.data(), ObjectData::Package(_));
+            is_package.then(|| written.object.object_id())
+        });
         Self {
             world,
+            package: published.unwrap_or(world.package()),
             entry,
             outcome,
             gas: None,
@@ -135,7 +142,7 @@ impl<'a> Writer<'a> {
         }
         let (sender, type_) = (self.entry.sender, self.type_name(&tag)?);
         self.line(&format!(
-            "let {name} = s.take_from_address_by_id<{type_}>(@{sender}, {});",
+            "let mut {name} = s.take_from_address_by_id<{type_}>(@{sender}, {});",
             self::id(id)
         ));
         Ok(local(name, tag, Some(id)))
@@ -161,21 +168,21 @@ impl<'a> Writer<'a> {
     }
 
     fn type_name(&self, tag: &StructTag) -> Written<String> {
-        if *tag.address() != self.world.package() {
-            return Err("an object of another package");
+        let (module, name) = (tag.module().as_str(), tag.name().as_str());
+        if *tag.address() == self.package {
+            return Ok(format!("{module}::{name}"));
         }
-        Ok(format!(
-            "{}::{}",
-            tag.module().as_str(),
-            tag.name().as_str()
-        ))
+        if *tag.address() == Address::TWO && tag.type_params().is_empty() {
+            return Ok(format!("sui::{module}::{name}"));
+        }
+        Err("an object of another package")
     }
 
     fn command(&mut self, command: &Command) -> Written<()> {
         let number = self.results.len();
         let values = match command {
             Command::MoveCall(call) => {
-                let package = self.world.package();
+                let package = self.package;
                 let (module, function) = package::find(
                     package,
                     call.package,
@@ -236,10 +243,31 @@ impl<'a> Writer<'a> {
                 }
                 Vec::new()
             }
+            Command::Publish(_) => self.publish(number),
             _ => return Err("this kind of command"),
         };
         self.results.push(values);
         Ok(())
+    }
+
+    /// What `init` shared and the parameters are set on is there from the next transaction on, so
+    /// that the events of publishing are not compared.
+    fn publish(&mut self, number: usize) -> Vec<Binding> {
+        self.line("ctx.fresh_object_address();");
+        for line in super::publishing(self.package) {
+            self.line(&line);
+        }
+        let (sender, name) = (self.entry.sender, format!("r{number}_0"));
+        self.line(&format!("let {name} = cap;"));
+        self.line(&format!("s.next_tx(@{sender});"));
+        self.line("let mut pool = s.take_shared<staking::StakingPool>();");
+        self.line("let mut params = s.take_shared<params::Params>();");
+        for line in super::set_parameters(self.world.parameters()) {
+            self.line(&line);
+        }
+        self.line("test_scenario::return_shared(pool);");
+        self.line("test_scenario::return_shared(params);");
+        vec![local(name, upgrade_cap_tag(), None)]
     }
 
     fn bind(&mut self, number: usize, tags: &[TypeTag], call: &str) -> Vec<Binding> {
@@ -337,7 +365,7 @@ impl<'a> Writer<'a> {
     }
 
     fn argument(&mut self, argument: Argument, parameter: Parameter) -> Written<String> {
-        let package = self.world.package();
+        let package = self.package;
         match (self.binding(argument)?, parameter) {
             (Binding::Pure(bytes), Parameter::Value(ty)) => literal(ty, bytes),
             (Binding::Pure(_), _) => Err("a reference to a pure value"),
@@ -354,6 +382,9 @@ impl<'a> Writer<'a> {
 
     /// Compares events and coins, and gives back what was taken.
     fn epilogue(&mut self) -> Written<()> {
+        if self.package != self.world.package() {
+            return self.give_back();
+        }
         let mut by_type: BTreeMap<String, Vec<&[u8]>> = BTreeMap::new();
         for event in &self.outcome.events {
             let type_ = self.type_name(&event.type_)?;
@@ -369,6 +400,10 @@ impl<'a> Writer<'a> {
             expected.extend(contents.concat());
             self.line(&format!("same_events<{type_}>({});", bytes(&expected)));
         }
+        self.give_back()
+    }
+
+    fn give_back(&mut self) -> Written<()> {
         self.line("destroy(clock);");
         let bindings: Vec<Binding> = self.gas.iter().chain(&self.inputs).cloned().collect();
         for binding in bindings {
@@ -431,6 +466,10 @@ fn literal(ty: Ty, contents: &[u8]) -> Written<String> {
             "{}u8",
             bcs::from_bytes::<u8>(contents).map_err(|_| INVALID)?
         ),
+        Ty::U128 => format!(
+            "{}u128",
+            bcs::from_bytes::<u128>(contents).map_err(|_| INVALID)?
+        ),
         Ty::U64 => format!(
             "{}u64",
             bcs::from_bytes::<u64>(contents).map_err(|_| INVALID)?
@@ -456,6 +495,21 @@ fn literal(ty: Ty, contents: &[u8]) -> Written<String> {
             let numbers: Vec<String> = numbers.iter().map(|n| format!("{n}u64")).collect();
             format!("vector[{}]", numbers.join(", "))
         }
-        Ty::Coin | Ty::Clock | Ty::Package(..) | Ty::Param => return Err(INVALID),
+        Ty::BytesList => {
+            let list: Vec<Vec<u8>> = bcs::from_bytes(contents).map_err(|_| INVALID)?;
+            let list: Vec<String> = list.iter().map(|one| bytes(one)).collect();
+            format!("vector<vector<u8>>[{}]", list.join(", "))
+        }
+        Ty::Ids => {
+            let ids: Vec<Address> = bcs::from_bytes(contents).map_err(|_| INVALID)?;
+            let ids: Vec<String> = ids.into_iter().map(id).collect();
+            format!("vector<ID>[{}]", ids.join(", "))
+        }
+        Ty::Coin
+        | Ty::Clock
+        | Ty::Package(..)
+        | Ty::List(..)
+        | Ty::Sui(..)
+        | Ty::Param => return Err(INVALID),
     })
 }

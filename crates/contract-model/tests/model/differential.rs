@@ -123,7 +123,7 @@ fn a_wrong_model_is_found() {
 #[test]
 fn random_histories_reach_every_function_and_abort() {
     let (mut called, mut aborted) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
-    for seed in 0..40 {
+    for seed in 0..80 {
         let mut history = History::new(seed);
         for _ in 0..300 {
             history.step();
@@ -162,6 +162,8 @@ fn random_histories_reach_every_function_and_abort() {
             !matches!(
                 (module.as_str(), code),
                 ("enclave_registry", 7) | ("params", 3) | ("rewards", 15)
+                // No document is bound to anything here; a capability that is held can't be given.
+                | ("enclave_registry", 20) | ("upgrades", 1)
             )
         })
         .filter(|key| !aborted.contains_key(key))
@@ -172,23 +174,42 @@ fn random_histories_reach_every_function_and_abort() {
 /// The functions that change anything; `migrate` apart, which needs an upgrade.
 const MUTATING: &[&str] = &[
     "anchors::anchor",
+    "enclave_registry::add_owner",
+    "enclave_registry::approve_image",
     "enclave_registry::approve_measurement",
     "enclave_registry::create_cluster",
     "enclave_registry::register_enclave",
     "enclave_registry::register_endpoint",
+    "enclave_registry::register_vouched",
     "enclave_registry::remove_endpoint",
+    "enclave_registry::remove_owner",
     "enclave_registry::retire_measurement",
     "enclave_registry::revoke_enclave",
+    "enclave_registry::set_status",
+    "enclave_registry::set_terms",
     "enclave_registry::share_cluster",
     "enclave_registry::share_enclave",
     "k8s_gateway::admin_revoke",
+    "k8s_gateway::consume",
     "k8s_gateway::create_seal_token",
     "k8s_gateway::renew_seal_token",
     "k8s_gateway::revoke_seal_token",
     "k8s_gateway::revoke_unbacked",
     "k8s_gateway::share_token",
+    "k8s_interface::answer",
+    "k8s_interface::configure",
+    "k8s_interface::create_interface",
+    "k8s_interface::grant",
+    "k8s_interface::refund",
+    "k8s_interface::revoke",
+    "k8s_interface::share_interface",
+    "k8s_interface::share_request",
+    "k8s_interface::submit",
+    "k8s_interface::withdraw_fees",
     "params::cancel",
     "params::execute",
+    "params::execute_anchors",
+    "params::execute_gateway",
     "params::propose",
     "params::set_paused",
     "rewards::claim",
@@ -204,22 +225,43 @@ const MUTATING: &[&str] = &[
     "slashing::report",
     "slashing::share_case",
     "slashing::veto",
-    "staking::request_unstake",
+    "slashing::declare_outage",
+    "slashing::report_equivocation",
+    "slashing::slash",
     "staking::share",
-    "staking::slash",
     "staking::stake",
     "staking::top_up",
-    "staking::withdraw",
+    "staking::unjail",
     "staking::withdraw_treasury",
+    "unbonding::redeem",
+    "unbonding::request_unstake",
+    "unbonding::unstake",
+    "unbonding::withdraw",
+    "delegation::claim",
+    "delegation::close",
+    "delegation::delegate",
+    "delegation::set_commission",
+    "delegation::undelegate",
+    "node_keys::rotate",
+    // The ticket of an upgrade can't be used on a ledger that runs a model, so that `authorize` never
+    // ends well, and there is no receipt for `commit`.
+    "upgrades::cancel",
+    "upgrades::hold",
+    "upgrades::propose",
 ];
 
 /// Each module's number of abort codes. Code 0 (a shared object of another version) needs an upgrade.
 const CODES: &[(&str, u64)] = &[
-    ("anchors", 7),
-    ("enclave_registry", 15),
-    ("k8s_gateway", 16),
-    ("params", 10),
+    ("anchors", 8),
+    ("enclave_registry", 27),
+    ("k8s_gateway", 24),
+    ("k8s_interface", 23),
+    ("params", 11),
+    ("upgrades", 9),
     ("rewards", 17),
-    ("slashing", 17),
-    ("staking", 15),
+    ("delegation", 7),
+    ("node_keys", 5),
+    ("slashing", 22),
+    ("staking", 23),
+    ("unbonding", 2),
 ];

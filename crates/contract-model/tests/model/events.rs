@@ -6,8 +6,10 @@ use contract_model::World;
 use contract_model::layout::enclave_registry as registry;
 use contract_model::layout::framework::Field;
 use contract_model::layout::k8s_gateway as gateway;
-use contract_model::layout::{MoveEvent, MoveType};
-use contract_model::layout::{anchors, params, rewards, slashing, staking};
+use contract_model::layout::k8s_interface as interface;
+use contract_model::layout::MoveEvent;
+use contract_model::layout::upgrades;
+use contract_model::layout::{anchors, delegation, params, rewards, slashing, staking, unbonding};
 use sui_sdk_types::{Address, Event};
 
 /// All objects of the package, from the events so far.
@@ -24,7 +26,19 @@ pub struct Rebuilt {
     pub params: Option<params::Params>,
     pub rewards: Option<rewards::Rewards>,
     pub earners: BTreeMap<Address, rewards::Earner>,
+    pub starts: BTreeMap<(Address, u64), u128>,
     pub escrows: BTreeMap<Address, rewards::Escrow>,
+    pub seen: BTreeMap<Vec<u8>, Address>,
+    pub taken: BTreeMap<(Address, u64), u64>,
+    pub outages: BTreeMap<(Address, u64), u64>,
+    pub delegations: BTreeMap<Address, delegation::Delegation>,
+    pub unbondings: BTreeMap<Address, unbonding::Unbonding>,
+    pub gateway_rules: Option<gateway::GatewayRules>,
+    pub oldest_anchor_ms: u64,
+    pub interfaces: BTreeMap<Address, interface::Interface>,
+    pub permissions: BTreeMap<(Address, Address, String), interface::Permission>,
+    pub requests: BTreeMap<Address, interface::Request>,
+    pub upgrades: Option<upgrades::Upgrades>,
 }
 
 /// By key, the entries of a table.
@@ -32,19 +46,27 @@ pub fn entries<V: serde::de::DeserializeOwned>(
     world: &World,
     table: Address,
 ) -> BTreeMap<Address, V> {
+    entries_by(world, table)
+}
+
+/// As `entries`, with keys that BCS writes like a `K`.
+pub fn entries_by<K: serde::de::DeserializeOwned + Ord, V: serde::de::DeserializeOwned>(
+    world: &World,
+    table: Address,
+) -> BTreeMap<K, V> {
     let entries = world.objects().filter(
         |object| matches!(object.owner(), sui_sdk_types::Owner::Object(parent) if *parent == table),
     );
     entries
         .map(|object| {
             let contents = object.as_struct().unwrap().contents();
-            let field: Field<Address, V> = bcs::from_bytes(contents).unwrap();
+            let field: Field<K, V> = bcs::from_bytes(contents).unwrap();
             (field.name, field.value)
         })
         .collect()
 }
 
-fn decode<E: MoveEvent>(event: &Event) -> Option<E> {
+pub fn decode<E: MoveEvent>(event: &Event) -> Option<E> {
     E::is(&event.type_, *event.type_.address()).then(|| bcs::from_bytes(&event.contents).unwrap())
 }
 
@@ -61,7 +83,10 @@ impl Rebuilt {
         let anchors: anchors::Anchors = world.views().remove(0);
         let mut rewards: rewards::Rewards = world.views().remove(0);
         let earners = entries(world, rewards.earners.id);
+        let starts = entries_by(world, rewards.starts.id);
         rewards.earners.id = Address::ZERO;
+        rewards.starts.id = Address::ZERO;
+        let docket: slashing::Docket = world.views().remove(0);
         Self {
             pool: world.pool(),
             stakes: by_id(world),
@@ -77,7 +102,19 @@ impl Rebuilt {
             params: world.views().pop(),
             rewards: Some(rewards),
             earners,
+            starts,
             escrows: by_id(world),
+            seen: entries_by(world, docket.seen.id),
+            taken: entries_by(world, docket.taken.id),
+            outages: entries_by(world, docket.outages.id),
+            delegations: by_id(world),
+            unbondings: by_id(world),
+            gateway_rules: world.gateway().map(|gateway| gateway.rules),
+            oldest_anchor_ms: anchors.oldest_statement_ms,
+            permissions: Self::permissions_of(world),
+            interfaces: Self::interfaces_of(world),
+            requests: by_id(world),
+            upgrades: world.views().pop(),
         }
     }
 
@@ -91,10 +128,30 @@ impl Rebuilt {
 
     /// Takes an event in. An event of an unknown type is an error.
     pub fn apply(&mut self, event: &Event) {
+        self.apply_one(event);
+        // The totals are what the stakes sum up to.
+        let (mut active, mut unbonding) = (0, 0);
+        for stake in self.stakes.values() {
+            match stake.status {
+                staking::STATUS_ACTIVE => active += stake.balance,
+                _ => unbonding += stake.balance,
+            }
+            active += stake.delegated.balance;
+            unbonding += stake.queue.balance;
+        }
+        if let Some(pool) = &mut self.pool {
+            (pool.total_active, pool.total_unbonding) = (active, unbonding);
+        }
+    }
+
+    fn apply_one(&mut self, event: &Event) {
         let known = self.staking(event)
             || self.gateway(event)
             || self.registry(event)
+            || self.interface(event)
+            || self.upgrades(event)
             || self.slashing(event)
+            || self.leaving(event)
             || self.anchors(event)
             || self.rewards(event)
             || self.params(event);
@@ -108,6 +165,7 @@ impl Rebuilt {
                 version: 1,
                 tiers: e.tiers,
                 unbonding_ms: e.unbonding_ms,
+                delegation: e.delegation,
                 total_active: 0,
                 total_unbonding: 0,
                 total_slashed: 0,
@@ -122,162 +180,101 @@ impl Rebuilt {
             };
         } else if let Some(e) = decode::<staking::UnbondingChanged>(event) {
             self.pool().unbonding_ms = e.unbonding_ms;
+        } else if let Some(e) = decode::<staking::DelegationRulesChanged>(event) {
+            self.pool().delegation = e.delegation;
         } else if let Some(e) = decode::<staking::Staked>(event) {
             let stake = staking::Stake {
                 id: e.stake_id,
                 owner: e.owner,
                 tier: e.tier,
                 status: staking::STATUS_ACTIVE,
-                balance: e.amount,
+                balance: 0,
                 slashed: 0,
                 staked_at_ms: e.staked_at_ms,
                 locked_until_ms: e.locked_until_ms,
                 withdrawable_at_ms: 0,
+                fresh: 0,
+                fresh_epoch: 0,
+                delegated: staking::Shared::default(),
+                fresh_shares: 0,
+                shares_epoch: 0,
+                commission: 0,
+                commission_set_at_ms: 0,
+                queue: staking::Shared::default(),
+                cases: 0,
+                jailed_until_ms: 0,
+                jailings: 0,
+                released_at_ms: 0,
+                tombstoned: false,
+                former_keys: Vec::new(),
             };
-            self.pool().total_active += e.amount;
             self.pool().stakes_created += 1;
             self.stakes.insert(e.stake_id, stake);
-        } else if let Some(e) = decode::<staking::ToppedUp>(event) {
-            self.stake(e.stake_id).balance = e.balance;
-            self.pool().total_active += e.amount;
+        } else if let Some(e) = decode::<staking::StakeBalances>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.balance = e.balance;
+            stake.fresh = e.fresh;
+            stake.fresh_epoch = e.fresh_epoch;
+            stake.delegated.balance = e.delegated;
+            stake.delegated.shares = e.shares;
+            stake.fresh_shares = e.fresh_shares;
+            stake.shares_epoch = e.shares_epoch;
+            stake.queue.balance = e.queued;
+            stake.queue.shares = e.queue_shares;
+            stake.queue.generation = e.generation;
+        } else if decode::<staking::ToppedUp>(event).is_some()
+            || decode::<staking::PartUnstaked>(event).is_some()
+        {
+            // The balances follow.
         } else if let Some(e) = decode::<staking::UnstakeRequested>(event) {
             let stake = self.stake(e.stake_id);
             stake.status = staking::STATUS_UNBONDING;
             stake.withdrawable_at_ms = e.withdrawable_at_ms;
-            self.pool().total_active -= e.amount;
-            self.pool().total_unbonding += e.amount;
         } else if let Some(e) = decode::<staking::Withdrawn>(event) {
             let stake = self.stake(e.stake_id);
             stake.status = staking::STATUS_WITHDRAWN;
-            stake.balance = 0;
             stake.withdrawable_at_ms = 0;
-            self.pool().total_unbonding -= e.amount;
         } else if let Some(e) = decode::<staking::Slashed>(event) {
             let stake = self.stake(e.stake_id);
-            let was_active = stake.status == staking::STATUS_ACTIVE;
-            stake.balance = e.remaining;
             stake.slashed += e.amount;
             stake.status = e.status;
             if e.status == staking::STATUS_SLASHED_OUT {
                 stake.withdrawable_at_ms = 0;
             }
             let pool = self.pool();
-            if was_active {
-                pool.total_active -= e.amount;
-            } else {
-                pool.total_unbonding -= e.amount;
-            }
             pool.total_slashed += e.amount;
             pool.treasury += e.amount;
+        } else if let Some(e) = decode::<staking::CommissionChanged>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.commission = e.commission;
+            stake.commission_set_at_ms = e.at_ms;
+        } else if let Some(e) = decode::<staking::Accused>(event) {
+            self.stake(e.stake_id).cases = e.cases;
+        } else if let Some(e) = decode::<staking::Jailed>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.jailed_until_ms = e.until_ms;
+            stake.jailings = e.jailings;
+        } else if let Some(e) = decode::<staking::Unjailed>(event) {
+            let stake = self.stake(e.stake_id);
+            stake.jailed_until_ms = 0;
+            stake.released_at_ms = e.at_ms;
+        } else if let Some(e) = decode::<staking::Tombstoned>(event) {
+            self.stake(e.stake_id).tombstoned = true;
+        } else if let Some(e) = decode::<staking::KeyRetired>(event) {
+            let keys = &mut self.stake(e.stake_id).former_keys;
+            keys.push(staking::FormerKey {
+                key: e.key,
+                retired_at_ms: e.at_ms,
+            });
+            if keys.len() > 64 {
+                keys.remove(0);
+            }
         } else if let Some(e) = decode::<staking::TreasuryWithdrawn>(event) {
             self.pool().treasury = e.remaining;
         } else if let Some(e) = decode::<staking::PauseChanged>(event) {
             self.pool().paused = e.paused;
         } else if let Some(e) = decode::<staking::TreasuryFunded>(event) {
             self.pool().treasury = e.balance;
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn gateway(&mut self, event: &Event) -> bool {
-        if let Some(e) = decode::<gateway::SealTokenCreated>(event) {
-            let token = gateway::SealToken {
-                id: e.token_id,
-                stake_id: e.stake_id,
-                owner: e.owner,
-                cluster_id: e.cluster_id,
-                node_id: e.node_id,
-                node_key: e.node_key,
-                commitment: e.commitment,
-                permissions: e.permissions,
-                endpoint: e.endpoint,
-                issued_at_ms: e.issued_at_ms,
-                expires_at_ms: e.expires_at_ms,
-                revoked: false,
-                generation: 0,
-            };
-            self.tokens.insert(e.token_id, token);
-        } else if let Some(e) = decode::<gateway::SealTokenRenewed>(event) {
-            let token = self.tokens.get_mut(&e.token_id).unwrap();
-            token.commitment = e.commitment;
-            token.permissions = e.permissions;
-            token.issued_at_ms = e.issued_at_ms;
-            token.expires_at_ms = e.expires_at_ms;
-            token.generation = e.generation;
-        } else if let Some(e) = decode::<gateway::SealTokenRevoked>(event) {
-            self.tokens.get_mut(&e.token_id).unwrap().revoked = true;
-        } else {
-            return event.type_.name().as_str() == gateway::GatewayCreated::NAME;
-        }
-        true
-    }
-
-    fn registry(&mut self, event: &Event) -> bool {
-        if let Some(e) = decode::<registry::ClusterCreated>(event) {
-            let cluster = registry::Cluster {
-                id: e.cluster_id,
-                version: 1,
-                name: e.name,
-                measurements: Vec::new(),
-                endpoints: Vec::new(),
-            };
-            self.clusters.insert(e.cluster_id, cluster);
-        } else if let Some(e) = decode::<registry::MeasurementApproved>(event) {
-            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
-            let entry = registry::Measurement {
-                kind: e.kind,
-                bytes: e.measurement,
-                source: e.source,
-                approved_at_ms: e.approved_at_ms,
-                retired: false,
-            };
-            let known = cluster
-                .measurements
-                .iter_mut()
-                .find(|m| m.kind == entry.kind && m.bytes == entry.bytes);
-            match known {
-                Some(known) => *known = entry,
-                None => cluster.measurements.push(entry),
-            }
-        } else if let Some(e) = decode::<registry::MeasurementRetired>(event) {
-            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
-            for entry in &mut cluster.measurements {
-                if entry.kind == e.kind && entry.bytes == e.measurement {
-                    entry.retired = true;
-                }
-            }
-        } else if let Some(e) = decode::<registry::EndpointRegistered>(event) {
-            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
-            let endpoint = registry::Endpoint {
-                url: e.url,
-                tls_key_hash: e.tls_key_hash,
-                measurement: e.measurement,
-                kind: e.kind,
-                registered_at_ms: e.registered_at_ms,
-            };
-            let known = cluster.endpoints.iter_mut().find(|p| p.url == endpoint.url);
-            match known {
-                Some(known) => *known = endpoint,
-                None => cluster.endpoints.push(endpoint),
-            }
-        } else if let Some(e) = decode::<registry::EnclaveRegistered>(event) {
-            let enclave = registry::Enclave {
-                id: e.enclave_id,
-                cluster_id: e.cluster_id,
-                public_key: e.public_key,
-                measurement: e.measurement,
-                kind: e.kind,
-                registered_at_ms: e.registered_at_ms,
-                revoked: false,
-            };
-            self.enclaves.insert(e.enclave_id, enclave);
-        } else if let Some(e) = decode::<registry::EnclaveRevoked>(event) {
-            self.enclaves.get_mut(&e.enclave_id).unwrap().revoked = true;
-        } else if let Some(e) = decode::<registry::EndpointRemoved>(event) {
-            let cluster = self.clusters.get_mut(&e.cluster_id).unwrap();
-            cluster.endpoints.retain(|endpoint| endpoint.url != e.url);
         } else {
             return false;
         }
@@ -302,10 +299,17 @@ impl Rebuilt {
                 penalty: e.penalty,
                 reported_at_ms: e.reported_at_ms,
                 appeal_until_ms: e.appeal_until_ms,
+                proven: e.proven,
                 status: slashing::CASE_PENDING,
             };
+            self.seen.insert(case.evidence.clone(), e.case_id);
             self.cases.insert(e.case_id, case);
+        } else if let Some(e) = decode::<slashing::OutageDeclared>(event) {
+            self.outages.insert((e.cluster_id, e.period), e.failed);
         } else if let Some(e) = decode::<slashing::CaseExecuted>(event) {
+            if e.taken > 0 {
+                *self.taken.entry((e.stake_id, e.period)).or_default() += e.taken;
+            }
             let case = self.cases.get_mut(&e.case_id).unwrap();
             (case.status, case.bond) = (slashing::CASE_EXECUTED, 0);
         } else if let Some(e) = decode::<slashing::CaseRejected>(event) {
@@ -317,7 +321,55 @@ impl Rebuilt {
         true
     }
 
+    /// Delegations and parts of queues.
+    fn leaving(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<unbonding::UnbondingBegun>(event) {
+            let part = unbonding::Unbonding {
+                id: e.unbonding_id,
+                stake_id: e.stake_id,
+                shares: e.shares,
+                generation: e.generation,
+                withdrawable_at_ms: e.withdrawable_at_ms,
+            };
+            self.unbondings.insert(e.unbonding_id, part);
+        } else if let Some(e) = decode::<unbonding::UnbondingRedeemed>(event) {
+            self.unbondings.remove(&e.unbonding_id);
+        } else if let Some(e) = decode::<delegation::Delegated>(event) {
+            let made = delegation::Delegation {
+                id: e.delegation_id,
+                stake_id: e.stake_id,
+                shares: e.shares,
+                epoch: e.epoch,
+                earns: false,
+                per_share: 0,
+                owed: 0,
+            };
+            self.delegations.insert(e.delegation_id, made);
+        } else if let Some(e) = decode::<delegation::DelegationSettled>(event) {
+            let known = self.delegations.get_mut(&e.delegation_id).unwrap();
+            known.shares = e.shares;
+            known.earns = e.earns;
+            known.per_share = e.per_share;
+            known.owed = e.owed;
+        } else if let Some(e) = decode::<delegation::DelegationClaimed>(event) {
+            self.rewards.as_mut().unwrap().vault -= e.amount;
+        } else if let Some(e) = decode::<delegation::DelegationClosed>(event) {
+            self.delegations.remove(&e.delegation_id);
+        } else {
+            return decode::<delegation::Undelegated>(event).is_some();
+        }
+        true
+    }
+
     fn anchors(&mut self, event: &Event) -> bool {
+        if let Some(e) = decode::<anchors::AnchorsCreated>(event) {
+            self.oldest_anchor_ms = e.oldest_statement_ms;
+            return true;
+        }
+        if let Some(e) = decode::<anchors::OldestStatementChanged>(event) {
+            self.oldest_anchor_ms = e.oldest_statement_ms;
+            return true;
+        }
         if let Some(e) = decode::<anchors::StateAnchored>(event) {
             let anchor = anchors::Anchor {
                 epoch: e.epoch,
@@ -331,7 +383,7 @@ impl Rebuilt {
             self.anchors.insert(e.cluster_id, anchor);
             return true;
         }
-        event.type_.name().as_str() == anchors::AnchorsCreated::NAME
+        false
     }
 
     fn params(&mut self, event: &Event) -> bool {
@@ -388,6 +440,10 @@ impl Rebuilt {
                     id: Address::ZERO,
                     size: 0,
                 },
+                starts: contract_model::layout::framework::Table {
+                    id: Address::ZERO,
+                    size: 0,
+                },
             });
             return true;
         }
@@ -434,11 +490,17 @@ impl Rebuilt {
                 owed: e.owed,
                 performance: e.performance,
                 reported_at_ms: e.reported_at_ms,
-                period: e.period,
+                epoch: e.epoch,
+                delegated: e.delegated,
+                shares: e.shares,
+                per_share: e.per_share,
             };
             if self.earners.insert(e.stake_id, earner).is_none() {
                 rewards.earners.size += 1;
             }
+        } else if let Some(e) = decode::<rewards::DelegationsStarted>(event) {
+            self.starts.insert((e.stake_id, e.epoch), e.per_share);
+            rewards.starts.size += 1;
         } else if let Some(e) = decode::<rewards::RewardClaimed>(event) {
             rewards.vault -= e.amount;
         } else {

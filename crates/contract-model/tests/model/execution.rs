@@ -52,7 +52,7 @@ fn one_transaction_stakes_and_mints_a_token() {
     assert_eq!(chain.world.coin(coin), Some(999 * SUI));
     assert_eq!(chain.world.pool().unwrap().total_active, SUI);
 
-    assert_eq!(outcome.events.len(), 2);
+    assert_eq!(outcome.events.len(), 3);
     let staked: Staked = bcs::from_bytes(&outcome.events[0].contents).unwrap();
     assert_eq!((staked.stake_id, staked.amount), (stake_id, SUI));
     assert_eq!(outcome.events[0].type_, Staked::tag(chain.genesis.package));
@@ -140,7 +140,7 @@ fn arguments_are_type_checked() {
     let stake = chain.stake(address(0), SUI, 0);
     let wrong_object = chain.run(address(0), |ptb| {
         let arguments = vec![ptb.object(gateway), ptb.object(stake), ptb.clock()];
-        ptb.call("staking", "request_unstake", arguments);
+        ptb.call("unbonding", "withdraw", arguments);
     });
     assert_eq!(*error(&wrong_object), argument_error(0, Kind::TypeMismatch));
     let wrong_pure = chain.run(address(0), |ptb| {

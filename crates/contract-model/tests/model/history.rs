@@ -2,6 +2,7 @@
 
 use contract_model::layout::anchors::{AnchorStatement, INTENT_ANCHOR};
 use contract_model::layout::enclave_registry::Enclave;
+use contract_model::layout::k8s_gateway::SealToken;
 use contract_model::layout::params::Params;
 use contract_model::layout::rewards::{Escrow, INTENT_PERFORMANCE, PerformanceStatement, Rewards};
 use contract_model::layout::slashing::{
@@ -17,8 +18,8 @@ use sui_sdk_types::{Address, Argument, ProgrammableTransaction};
 use crate::support::{Chain, Ptb, SUI, address, created, mint};
 
 pub const PEOPLE: u8 = 4;
-const MINUTE: u64 = 60_000;
-const DAY: u64 = 86_400_000;
+pub const MINUTE: u64 = 60_000;
+pub const DAY: u64 = 86_400_000;
 
 /// A chain with a random history, and its log.
 pub struct History {
@@ -33,25 +34,31 @@ pub struct History {
     pub cases: Vec<Address>,
     /// The arguments of reports made, to be made again.
     reports: Vec<Report>,
+    /// A stake that was just reported, to be claimed for next.
+    pub harvest: Option<Address>,
     /// The last transaction that was executed.
     pub last: Option<Act>,
     /// MIST taken for gas so far.
     pub charged: u64,
-    rng: StdRng,
+    pub rng: StdRng,
 }
 
 /// The arguments of a report of evidence.
 #[derive(Clone)]
 struct Report {
     stake: Address,
+    token: Address,
     cluster: Address,
     enclave: Address,
     statement: EvidenceStatement,
     signature: Vec<u8>,
 }
 
-/// The key of an enclave: whoever registers one chooses one of four.
-fn enclave_key(number: u8) -> SigningKey {
+/// How many keys enclaves have.
+pub const KEYS: u8 = 8;
+
+/// The key of an enclave: whoever registers one chooses one of a few.
+pub fn enclave_key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
 }
 
@@ -75,34 +82,35 @@ impl History {
             enclaves: Vec::new(),
             cases: Vec::new(),
             reports: Vec::new(),
+            harvest: None,
             last: None,
             charged: 0,
             rng: StdRng::seed_from_u64(seed),
         }
     }
 
-    fn person(&mut self) -> Address {
+    pub fn person(&mut self) -> Address {
         address(self.rng.random_range(0..PEOPLE))
     }
 
-    fn any(&mut self, ids: &[Address]) -> Option<Address> {
+    pub fn any(&mut self, ids: &[Address]) -> Option<Address> {
         ids.choose(&mut self.rng).copied()
     }
 
     /// The owner of the stake or token most of the time, anybody otherwise.
-    fn mostly(&mut self, owner: Option<Address>) -> Address {
+    pub fn mostly(&mut self, owner: Option<Address>) -> Address {
         match owner {
             Some(owner) if self.rng.random_bool(0.8) => owner,
             _ => self.person(),
         }
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.rng.random_range(0..choices.len())]
     }
 
     /// A right choice nine times of ten.
-    fn right<T: Copy>(&mut self, right: &[T], wrong: &[T]) -> T {
+    pub fn right<T: Copy>(&mut self, right: &[T], wrong: &[T]) -> T {
         if self.rng.random_bool(0.9) {
             self.pick(right)
         } else {
@@ -110,7 +118,7 @@ impl History {
         }
     }
 
-    fn amount(&mut self) -> u64 {
+    pub fn amount(&mut self) -> u64 {
         let random = self.rng.random_range(1..20 * SUI);
         self.right(
             &[SUI, 2 * SUI, 10 * SUI, random.max(SUI)],
@@ -153,7 +161,7 @@ impl History {
         Some(outcome)
     }
 
-    fn build(&mut self, sender: Address, build: impl FnOnce(&mut Ptb<'_>)) -> Option<Outcome> {
+    pub fn build(&mut self, sender: Address, build: impl FnOnce(&mut Ptb<'_>)) -> Option<Outcome> {
         let world = self.chain.world.clone();
         let mut ptb = Ptb::new(&world);
         build(&mut ptb);
@@ -163,9 +171,13 @@ impl History {
     /// One random act. `last` is it, or `None` when nothing was executed.
     pub fn step(&mut self) {
         self.last = None;
+        if let Some(stake) = self.harvest.take() {
+            self.chain.advance(DAY / 2);
+            return self.claim_for(stake);
+        }
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..49) {
+        match self.rng.random_range(0..86) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -189,11 +201,21 @@ impl History {
             32..=35 => self.govern_params(),
             36..=39 => self.report_performance(),
             40..=45 => self.earn(),
-            _ => self.anchor(),
+            46..=48 => self.anchor(),
+            49..=50 => self.unstake_part(),
+            51..=52 => self.redeem(),
+            53..=55 => self.delegate(),
+            56..=59 => self.delegated(),
+            60 => self.set_commission(),
+            61..=62 => self.unjail(),
+            63..=64 => self.rotate(),
+            65..=66 => self.equivocate(),
+            67 => self.declare_outage(),
+            _ => self.cluster_side(),
         }
     }
 
-    fn remember(&mut self, outcome: Option<Outcome>) {
+    pub fn remember(&mut self, outcome: Option<Outcome>) {
         let Some(outcome) = outcome.filter(Outcome::is_success) else {
             return;
         };
@@ -240,7 +262,11 @@ impl History {
             return self.create_cluster();
         };
         let (sender, amount, node, ttl) = (self.person(), self.amount(), self.node(), self.ttl());
-        let key = vec![9u8; self.right(&[32], &[31])];
+        let mut key = crate::acts::node_key(self.rng.random_range(0..4))
+            .verifying_key()
+            .to_bytes()
+            .to_vec();
+        key.truncate(self.right(&[32], &[31]));
         let commitment = vec![8u8; self.right(&[32], &[33])];
         let endpoint = "é".repeat(self.right(&[0, 128], &[129]));
         let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
@@ -284,7 +310,7 @@ impl History {
         self.remember(outcome);
     }
 
-    fn token(&mut self) -> Option<(Address, Address, Address)> {
+    pub fn token(&mut self) -> Option<(Address, Address, Address)> {
         let tokens = self.tokens.clone();
         // A live one mostly.
         let live = |id: &Address| {
@@ -377,7 +403,7 @@ impl History {
         });
     }
 
-    fn owned_stake(&mut self) -> Option<(Address, Address)> {
+    pub fn owned_stake(&mut self) -> Option<(Address, Address)> {
         let stakes = self.stakes.clone();
         let open = |id: &Address| self.chain.world.stake(*id).is_some_and(|s| s.balance > 0);
         let open: Vec<Address> = stakes.iter().copied().filter(open).collect();
@@ -407,10 +433,15 @@ impl History {
         let Some((stake, sender)) = self.owned_stake() else {
             return;
         };
-        let pool = self.chain.genesis.pool;
+        let (pool, rewards) = (self.chain.genesis.pool, self.chain.genesis.rewards);
         self.build(sender, |ptb| {
-            let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
-            ptb.call("staking", "request_unstake", arguments);
+            let arguments = vec![
+                ptb.object(pool),
+                ptb.object(rewards),
+                ptb.object(stake),
+                ptb.clock(),
+            ];
+            ptb.call("unbonding", "request_unstake", arguments);
         });
     }
 
@@ -422,33 +453,12 @@ impl History {
         let into_gas = self.rng.random_bool(0.5);
         self.build(sender, |ptb| {
             let arguments = vec![ptb.object(pool), ptb.object(stake), ptb.clock()];
-            let coin = ptb.call("staking", "withdraw", arguments);
+            let coin = ptb.call("unbonding", "withdraw", arguments);
             if into_gas {
                 ptb.merge(Argument::Gas, vec![coin]);
             } else {
                 ptb.transfer(vec![coin], to);
             }
-        });
-    }
-
-    fn slash(&mut self) {
-        let stakes = self.stakes.clone();
-        let Some(stake) = self.any(&stakes) else {
-            return;
-        };
-        let (sender, amount) = (self.mostly(Some(address(0))), self.amount());
-        let reason = "x".repeat(self.right(&[0, 4, 256], &[257]));
-        let (cap, pool) = (self.chain.genesis.slash_cap, self.chain.genesis.pool);
-        self.build(sender, |ptb| {
-            let arguments = vec![
-                ptb.object(cap),
-                ptb.object(pool),
-                ptb.object(stake),
-                ptb.pure(&amount),
-                ptb.pure(&reason),
-                ptb.clock(),
-            ];
-            ptb.call("staking", "slash", arguments);
         });
     }
 
@@ -515,6 +525,8 @@ impl History {
         let url = self.right(&["https://a", "https://b"], &[""]);
         let hash = vec![5u8; self.right(&[32usize], &[31])];
         let act = self.rng.random_range(0..8);
+        let now = self.chain.now;
+        let active = self.right(&[0, 0, now, now + DAY], &[now + 366 * DAY]);
         self.build(sender, |ptb| {
             let (cap, cluster) = (ptb.object(cap), ptb.object(cluster));
             let mut arguments = vec![cap, cluster];
@@ -524,6 +536,7 @@ impl History {
                         ptb.pure(&kind),
                         ptb.pure(&measurement),
                         ptb.pure(&source),
+                        ptb.pure(&active),
                         ptb.clock(),
                     ]);
                     ptb.call("enclave_registry", "approve_measurement", arguments);
@@ -553,17 +566,18 @@ impl History {
         });
     }
 
-    fn register_enclave(&mut self) {
+    pub fn register_enclave(&mut self) {
         let clusters = self.clusters.clone();
         let Some((cluster, cap, owner)) = clusters.choose(&mut self.rng).copied() else {
             return self.create_cluster();
         };
         let sender = self.mostly(Some(owner));
-        let mut key = enclave_key(self.rng.random_range(0..4))
+        let mut key = enclave_key(self.rng.random_range(0..KEYS))
             .verifying_key()
             .to_bytes()
             .to_vec();
         key.truncate(self.right(&[32], &[31]));
+        let encryption = vec![3u8; self.right(&[32, 32, 0], &[31])];
         // Approved on the way, where it isn't.
         let measurement = vec![self.pick(&[1u8, 1, 2]); 48];
         let known = self.chain.world.cluster(cluster).is_some_and(|cluster| {
@@ -576,11 +590,12 @@ impl History {
             let (kind, bytes) = (ptb.pure(&0u8), ptb.pure(&measurement));
             if approve {
                 let source = ptb.pure(&"commit");
-                let arguments = vec![cap, cluster, kind, bytes, source, clock];
+                let at_once = ptb.pure(&0u64);
+                let arguments = vec![cap, cluster, kind, bytes, source, at_once, clock];
                 ptb.call("enclave_registry", "approve_measurement", arguments);
             }
-            let key = ptb.pure(&key);
-            let arguments = vec![cap, cluster, key, bytes, kind, clock];
+            let (key, encryption) = (ptb.pure(&key), ptb.pure(&encryption));
+            let arguments = vec![cap, cluster, key, encryption, bytes, kind, clock];
             let enclave = ptb.call("enclave_registry", "register_enclave", arguments);
             ptb.call("enclave_registry", "share_enclave", vec![enclave]);
         });
@@ -588,7 +603,7 @@ impl History {
     }
 
     /// An enclave, its cluster most of the time, and the cluster's capability and owner.
-    fn enclave(&mut self) -> Option<(Enclave, Address, Address, Address)> {
+    pub fn enclave(&mut self) -> Option<(Enclave, Address, Address, Address)> {
         let enclaves = self.enclaves.clone();
         let enclave: Enclave = self
             .any(&enclaves)
@@ -612,7 +627,7 @@ impl History {
         self.build(sender, |ptb| {
             let arguments = vec![
                 ptb.object(cap),
-                ptb.object_as(cluster, false),
+                ptb.object(cluster),
                 ptb.object(enclave.id),
                 ptb.clock(),
             ];
@@ -621,12 +636,12 @@ impl History {
     }
 
     /// Signs with the enclave's key, mostly.
-    fn sign(&mut self, enclave: &Enclave, message: &[u8]) -> Vec<u8> {
+    pub fn sign(&mut self, enclave: &Enclave, message: &[u8]) -> Vec<u8> {
         let own =
-            (0..4).find(|n| enclave_key(*n).verifying_key().as_bytes()[..] == enclave.public_key);
+            (0..KEYS).find(|n| enclave_key(*n).verifying_key().as_bytes()[..] == enclave.public_key);
         let key = match own {
             Some(own) if self.rng.random_bool(0.9) => own,
-            _ => self.rng.random_range(0..4),
+            _ => self.rng.random_range(0..KEYS),
         };
         let mut signature = enclave_key(key).sign(message).to_bytes().to_vec();
         signature.truncate(self.right(&[64], &[63, 64]));
@@ -651,6 +666,30 @@ impl History {
                 else {
                     return self.register_enclave();
                 };
+                // A token of the stake for a cluster that has an enclave, mostly.
+                let tokens: Vec<SealToken> = self.chain.world.views();
+                let enclaves: Vec<Enclave> = self.chain.world.views();
+                let tokens: Vec<SealToken> = tokens
+                    .into_iter()
+                    .filter(|t| enclaves.iter().any(|e| e.cluster_id == t.cluster_id))
+                    .filter(|t| t.expires_at_ms + DAY / 24 > self.chain.now)
+                    .collect();
+                let (mut enclave, mut cluster, mut stake) = (enclave, cluster, stake);
+                let token = match tokens.choose(&mut self.rng) {
+                    Some(token) if self.rng.random_bool(0.9) => {
+                        stake = token.stake_id;
+                        let own: Vec<Enclave> = enclaves
+                            .into_iter()
+                            .filter(|e| e.cluster_id == token.cluster_id)
+                            .collect();
+                        if let Some(own) = own.choose(&mut self.rng) {
+                            (cluster, enclave) = (own.cluster_id, own.clone());
+                        }
+                        token.id
+                    }
+                    Some(token) => token.id,
+                    None => return self.stake_and_mint(),
+                };
                 let now = self.chain.now;
                 let statement = EvidenceStatement {
                     intent: INTENT_EVIDENCE,
@@ -658,7 +697,7 @@ impl History {
                     cluster_id: cluster,
                     stake_id: stake,
                     kind: self.right(&[0u8, 1, 2, 3], &[4]),
-                    period: self.rng.random_range(0..3),
+                    period: self.right(&[now / DAY, now / DAY - 1], &[now / DAY + 1, 0]),
                     nonce: self.rng.random_range(0..1_000),
                     failed: self.right(&[1, 2], &[3, u64::MAX]),
                     total: 10,
@@ -667,6 +706,7 @@ impl History {
                 let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
                 Report {
                     stake,
+                    token,
                     cluster,
                     enclave: enclave.id,
                     statement,
@@ -682,7 +722,8 @@ impl History {
             let statement = &report.statement;
             let arguments = vec![
                 ptb.object(docket),
-                ptb.object_as(report.stake, false),
+                ptb.object(report.stake),
+                ptb.object_as(report.token, false),
                 ptb.object_as(report.cluster, false),
                 ptb.object_as(report.enclave, false),
                 ptb.pure(&statement.kind),
@@ -733,12 +774,16 @@ impl History {
         };
         let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
         let sender = self.person();
+        let stakes = self.stakes.clone();
+        let other = self.any(&stakes).unwrap_or(case.stake_id);
+        let stake = self.pick(&[case.stake_id, case.stake_id, case.stake_id, case.stake_id, other]);
         let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
         self.build(sender, |ptb| {
             let arguments = vec![
                 ptb.object_as(docket, false),
                 ptb.object(pool),
                 ptb.object(case.id),
+                ptb.object(stake),
                 ptb.object_as(cluster, false),
                 ptb.object_as(enclave.id, false),
                 ptb.pure(&timestamp_ms),
@@ -757,6 +802,7 @@ impl History {
         let stake = self.pick(&[case.stake_id, case.stake_id, case.stake_id, other]);
         let sender = self.person();
         let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
+        let rewards = self.chain.genesis.rewards;
         if self.rng.random_bool(0.7) && self.chain.now < case.appeal_until_ms {
             self.chain.advance(case.appeal_until_ms - self.chain.now);
         }
@@ -764,6 +810,7 @@ impl History {
             let arguments = vec![
                 ptb.object(docket),
                 ptb.object(pool),
+                ptb.object(rewards),
                 ptb.object(case.id),
                 ptb.object(stake),
                 ptb.clock(),
@@ -785,6 +832,7 @@ impl History {
                     ptb.object_as(docket, false),
                     ptb.object(pool),
                     ptb.object(case.id),
+                    ptb.object(case.stake_id),
                     ptb.clock(),
                 ];
                 ptb.call("slashing", "veto", arguments);
@@ -796,12 +844,21 @@ impl History {
         });
     }
 
-    /// A stake, one that earns most of the time.
-    fn earner(&mut self) -> Option<Address> {
-        let rewards: Rewards = self.chain.world.view(self.chain.genesis.rewards)?;
+    /// The stakes that are enrolled.
+    pub fn earners(&self) -> Vec<Address> {
+        let rewards: Rewards = self
+            .chain
+            .world
+            .view(self.chain.genesis.rewards)
+            .expect("the rewards are there");
         let earners: std::collections::BTreeMap<Address, contract_model::layout::rewards::Earner> =
             crate::events::entries(&self.chain.world, rewards.earners.id);
-        let earners: Vec<Address> = earners.into_keys().collect();
+        earners.into_keys().collect()
+    }
+
+    /// A stake, one that earns most of the time.
+    pub fn earner(&mut self) -> Option<Address> {
+        let earners = self.earners();
         let stakes = self.stakes.clone();
         let any = self.any(&stakes)?;
         let earner = self.any(&earners).unwrap_or(any);
@@ -809,9 +866,16 @@ impl History {
     }
 
     fn report_performance(&mut self) {
-        let Some(stake) = self.earner() else {
+        let Some(mut stake) = self.earner() else {
             return self.stake();
         };
+        // One that others delegate to, often.
+        let all: Vec<contract_model::layout::staking::Stake> = self.chain.world.views();
+        let shared = |s: &&contract_model::layout::staking::Stake| s.delegated.shares > 0;
+        let shared: Vec<Address> = all.iter().filter(shared).map(|s| s.id).collect();
+        if let Some(shared) = self.any(&shared).filter(|_| self.rng.random_bool(0.5)) {
+            stake = shared;
+        }
         let Some((enclave, cluster, _, _)) = self.enclave() else {
             return self.register_enclave();
         };
@@ -843,7 +907,7 @@ impl History {
         };
         let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
         let sender = self.person();
-        self.build(sender, |ptb| {
+        let outcome = self.build(sender, |ptb| {
             let arguments = vec![
                 ptb.object(rewards),
                 ptb.object_as(stake, false),
@@ -856,6 +920,8 @@ impl History {
             ];
             ptb.call("rewards", "report_performance", arguments);
         });
+        let reported = outcome.is_some_and(|outcome| outcome.is_success());
+        self.harvest = Some(stake).filter(|_| reported && self.rng.random_bool(0.6));
     }
 
     /// Enrolls, claims, refreshes, funds, prepays or asks back.
@@ -883,7 +949,7 @@ impl History {
             .collect();
         let escrow = self.any(&escrows);
         let amount = self.right(&[SUI, SUI / 3, 1], &[0]);
-        let periods = self.right(&[0u64, 1, 3, 60], &[61]);
+        let periods = self.right(&[0u64, 1, 60, 60, 60], &[61]);
         let sender = match (act, escrow) {
             (0..12, _) => self.mostly(owner),
             (20..23, Some(escrow)) => match self.chain.world.get(escrow).unwrap().owner() {
@@ -944,7 +1010,7 @@ impl History {
 
     /// A change's kind and values.
     fn change(&mut self) -> (u8, Vec<u64>) {
-        let kind = self.right(&[0u8, 0, 1, 1, 2, 2, 3, 4, 4], &[5]);
+        let kind = self.right(&[0u8, 0, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 7], &[8]);
         let mut values = match kind {
             0 => vec![
                 self.right(&[0, 1, 2], &[3, 256]),
@@ -963,9 +1029,21 @@ impl History {
                 let penalties = [[100, 5_000, 1_000, 500], [10_000; 4]];
                 rules.extend(self.right(&penalties, &[[10_001; 4]]));
                 rules.extend([self.right(&[5_000, 10_000, 0], &[10_001]), 2_000]);
+                rules.push(self.right(&[MINUTE, DAY / 24, 0], &[31 * DAY]));
                 rules
             }
             4 => vec![self.right(&[SUI, 3 * SUI / 7, 0], &[1_000_001 * SUI])],
+            5 => vec![
+                self.right(&[2_000, 10_000], &[10_001]),
+                self.right(&[100, 2_000], &[10_001]),
+                self.right(&[SUI / 10, SUI], &[1]),
+            ],
+            6 => vec![
+                self.right(&[MINUTE, MINUTE, 2 * MINUTE], &[MINUTE - 1]),
+                self.right(&[7 * DAY, 3 * DAY], &[31 * DAY, 0]),
+                self.right(&[10, 2], &[0]),
+                self.right(&[10 * MINUTE, DAY], &[DAY + 1]),
+            ],
             _ => vec![self.right(&[MINUTE, MINUTE, DAY], &[59_999, 31 * DAY])],
         };
         if self.rng.random_bool(0.03) {
@@ -987,6 +1065,11 @@ impl History {
         let known = ready.choose(&mut self.rng).copied();
         let number = self.pick(&[known, known, known, Some(state.proposed)]);
         let number = number.unwrap_or(0);
+        // By the function that the change is for, mostly.
+        let change = state.pending.iter().find(|change| change.number == number);
+        let own = change.map_or(0, |change| change.kind);
+        let target = self.right(&[own], &[0, 6, 7]);
+        let (gateway, anchors) = (self.chain.genesis.gateway, self.chain.genesis.anchors);
         let mut act = self.rng.random_range(0..24);
         if state.pending.len() > 8 && act < 10 {
             act = 20;
@@ -1014,6 +1097,24 @@ impl History {
                     ptb.clock(),
                 ];
                 ptb.call("params", "propose", arguments);
+            }
+            10..20 if target == 6 => {
+                let arguments = vec![
+                    ptb.object(params),
+                    ptb.object(gateway),
+                    ptb.pure(&number),
+                    ptb.clock(),
+                ];
+                ptb.call("params", "execute_gateway", arguments);
+            }
+            10..20 if target == 7 => {
+                let arguments = vec![
+                    ptb.object(params),
+                    ptb.object(anchors),
+                    ptb.pure(&number),
+                    ptb.clock(),
+                ];
+                ptb.call("params", "execute_anchors", arguments);
             }
             10..20 => {
                 let arguments = vec![

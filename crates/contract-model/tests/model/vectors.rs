@@ -6,13 +6,18 @@ use std::path::Path;
 
 use contract_model::layout::MoveType;
 use contract_model::layout::anchors::*;
+use contract_model::layout::delegation::*;
 use contract_model::layout::enclave_registry::*;
-use contract_model::layout::framework::Table;
+use contract_model::layout::framework::{Table, UpgradeCap};
 use contract_model::layout::k8s_gateway::*;
+use contract_model::layout::k8s_interface::*;
+use contract_model::layout::node_keys::*;
 use contract_model::layout::params::*;
 use contract_model::layout::rewards::*;
 use contract_model::layout::slashing::*;
 use contract_model::layout::staking::*;
+use contract_model::layout::unbonding::*;
+use contract_model::layout::upgrades::*;
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::Address;
 
@@ -55,6 +60,166 @@ fn vectors() -> BTreeMap<String, Vector> {
     all.0
 }
 
+fn delegation_rules() -> DelegationRules {
+    DelegationRules {
+        most_commission: 2_000,
+        commission_step: 100,
+        minimum: 100_000_000,
+    }
+}
+
+/// Delegation, queues, standing, keys.
+fn leaving(all: &mut Vectors) {
+    all.add(DelegationRulesChanged {
+        pool_id: id(3),
+        delegation: delegation_rules(),
+    });
+    all.add(StakeBalances {
+        stake_id: id(4),
+        balance: 216,
+        fresh: 217,
+        fresh_epoch: 218,
+        delegated: 219,
+        shares: 220_000,
+        fresh_shares: 221_000,
+        shares_epoch: 222,
+        queued: 223,
+        queue_shares: 224_000,
+        generation: 225,
+    });
+    all.add(PartUnstaked {
+        stake_id: id(4),
+        owner: id(5),
+        amount: 226,
+        balance: 227,
+    });
+    all.add(CommissionChanged {
+        stake_id: id(4),
+        commission: 228,
+        at_ms: 229,
+    });
+    all.add(Accused {
+        stake_id: id(4),
+        cases: 230,
+    });
+    all.add(Jailed {
+        stake_id: id(4),
+        owner: id(5),
+        until_ms: 231,
+        jailings: 232,
+        at_ms: 233,
+    });
+    all.add(Unjailed {
+        stake_id: id(4),
+        owner: id(5),
+        at_ms: 234,
+    });
+    all.add(Tombstoned {
+        stake_id: id(4),
+        owner: id(5),
+        at_ms: 235,
+    });
+    all.add(KeyRetired {
+        stake_id: id(4),
+        key: vec![8; 32],
+        at_ms: 236,
+    });
+    all.add(SealTokenRekeyed {
+        token_id: id(6),
+        stake_id: id(4),
+        node_key: vec![9; 32],
+        commitment: vec![10; 32],
+        generation: 237,
+    });
+    all.add(RotationStatement {
+        intent: INTENT_ROTATION,
+        token_id: id(6),
+        generation: 238,
+        old_key: vec![8; 32],
+        new_key: vec![9; 32],
+    });
+    all.add(Unbonding {
+        id: id(11),
+        stake_id: id(4),
+        shares: 239_000,
+        generation: 240,
+        withdrawable_at_ms: 241,
+    });
+    all.add(UnbondingBegun {
+        unbonding_id: id(11),
+        stake_id: id(4),
+        owner: id(5),
+        shares: 242_000,
+        generation: 243,
+        withdrawable_at_ms: 244,
+    });
+    all.add(UnbondingRedeemed {
+        unbonding_id: id(11),
+        stake_id: id(4),
+        amount: 245,
+    });
+    all.add(Delegation {
+        id: id(12),
+        stake_id: id(4),
+        shares: 246_000,
+        epoch: 247,
+        earns: true,
+        per_share: 248_000,
+        owed: 249,
+    });
+    all.add(Delegated {
+        delegation_id: id(12),
+        stake_id: id(4),
+        delegator: id(13),
+        amount: 250,
+        shares: 251_000,
+        epoch: 252,
+    });
+    all.add(DelegationSettled {
+        delegation_id: id(12),
+        stake_id: id(4),
+        shares: 253_000,
+        earns: false,
+        per_share: 254_000,
+        owed: 255,
+    });
+    all.add(Undelegated {
+        delegation_id: id(12),
+        stake_id: id(4),
+        amount: 256,
+        shares: 257_000,
+    });
+    all.add(DelegationClaimed {
+        delegation_id: id(12),
+        stake_id: id(4),
+        amount: 258,
+    });
+    all.add(DelegationClosed {
+        delegation_id: id(12),
+    });
+    all.add(DelegationsStarted {
+        stake_id: id(4),
+        epoch: 259,
+        per_share: 260_000,
+    });
+    all.add(OutageStatement {
+        intent: INTENT_OUTAGE,
+        timestamp_ms: 261,
+        cluster_id: id(14),
+        period: 262,
+        failed: 263,
+        total: 264,
+    });
+    all.add(OutageDeclared {
+        docket_id: id(15),
+        cluster_id: id(14),
+        period: 265,
+        failed: 266,
+        total: 267,
+        at_ms: 268,
+    });
+}
+
 fn staking(all: &mut Vectors) {
     let tiers = vec![
         TierParams {
@@ -73,6 +238,7 @@ fn staking(all: &mut Vectors) {
         version: 1,
         tiers: tiers.clone(),
         unbonding_ms: 60_000,
+        delegation: delegation_rules(),
         total_active: 4,
         total_unbonding: 5,
         total_slashed: 6,
@@ -90,11 +256,38 @@ fn staking(all: &mut Vectors) {
         staked_at_ms: 12,
         locked_until_ms: 13,
         withdrawable_at_ms: 14,
+        fresh: 201,
+        fresh_epoch: 202,
+        delegated: Shared {
+            balance: 203,
+            shares: 204_000,
+            generation: 0,
+        },
+        fresh_shares: 205_000,
+        shares_epoch: 206,
+        commission: 207,
+        commission_set_at_ms: 208,
+        queue: Shared {
+            balance: 209,
+            shares: 210_000,
+            generation: 1,
+        },
+        cases: 211,
+        jailed_until_ms: 212,
+        jailings: 213,
+        released_at_ms: 214,
+        tombstoned: true,
+        former_keys: vec![FormerKey {
+            key: vec![7; 32],
+            retired_at_ms: 215,
+        }],
     });
+    leaving(all);
     all.add(PoolCreated {
         pool_id: id(3),
         tiers,
         unbonding_ms: 60_000,
+        delegation: delegation_rules(),
     });
     all.add(TierChanged {
         pool_id: id(3),
@@ -157,12 +350,38 @@ fn staking(all: &mut Vectors) {
 }
 
 fn gateway(all: &mut Vectors) {
+    let rules = GatewayRules {
+        shortest_ttl_ms: 304,
+        longest_ttl_ms: 305,
+        system_factor: 306,
+        oldest_statement_ms: 307,
+    };
     all.add(Gateway {
         id: id(6),
         version: 1,
         nodes: Table { id: id(7), size: 1 },
         stakes: Table { id: id(8), size: 1 },
         tokens_created: 31,
+        rules: rules.clone(),
+    });
+    all.add(rules.clone());
+    all.add(GatewayRulesChanged {
+        gateway_id: id(6),
+        rules: rules.clone(),
+    });
+    all.add(SealTokenConsumed {
+        token_id: id(9),
+        enclave_id: id(18),
+        generation: 300,
+        at_ms: 301,
+    });
+    all.add(ConsumptionStatement {
+        intent: INTENT_CONSUMPTION,
+        timestamp_ms: 302,
+        cluster_id: id(10),
+        token_id: id(9),
+        generation: 303,
+        commitment: vec![12; 32],
     });
     all.add(SealToken {
         id: id(9),
@@ -178,8 +397,13 @@ fn gateway(all: &mut Vectors) {
         expires_at_ms: 33,
         revoked: true,
         generation: 34,
+        consumed_at_ms: 308,
+        consumed_by: Some(id(18)),
     });
-    all.add(GatewayCreated { gateway_id: id(6) });
+    all.add(GatewayCreated {
+        gateway_id: id(6),
+        rules,
+    });
     all.add(SealTokenCreated {
         token_id: id(9),
         stake_id: id(4),
@@ -218,8 +442,13 @@ fn registry(all: &mut Vectors) {
     let measurement = Measurement {
         kind: KIND_NITRO,
         bytes: vec![14; 48],
+        registers: vec![Register {
+            index: 8,
+            value: vec![20; 48],
+        }],
         source: "commit 0123".to_owned(),
         approved_at_ms: 41,
+        active_at_ms: 309,
         retired: false,
     };
     let endpoint = Endpoint {
@@ -228,14 +457,72 @@ fn registry(all: &mut Vectors) {
         measurement: vec![14; 48],
         kind: KIND_NITRO,
         registered_at_ms: 42,
+        enclave_id: Some(id(18)),
     };
     all.add(Cluster {
         id: id(10),
         version: 1,
         name: "home".to_owned(),
+        status: CLUSTER_SUSPENDED,
+        owners: vec![id(5)],
+        notice_ms: 310,
+        quorum: 2,
+        attested_only: true,
         measurements: vec![measurement],
         endpoints: vec![endpoint],
+        members: vec![Member {
+            enclave_id: id(18),
+            public_key: vec![19; 32],
+            measurement: vec![14; 48],
+            kind: KIND_NITRO,
+            registered_at_ms: 311,
+        }],
+        registrations: 312,
+        interface: Some(id(150)),
     });
+    all.add(StatusChanged {
+        cluster_id: id(10),
+        status: CLUSTER_SUSPENDED,
+    });
+    all.add(TermsChanged {
+        cluster_id: id(10),
+        notice_ms: 313,
+        quorum: 3,
+        attested_only: true,
+    });
+    all.add(OwnerAdded {
+        cluster_id: id(10),
+        owner: id(5),
+    });
+    all.add(OwnerRemoved {
+        cluster_id: id(10),
+        owner: id(5),
+    });
+    all.add(RegistrationStatement {
+        intent: INTENT_REGISTRATION,
+        cluster_id: id(10),
+        sender: id(5),
+        nonce: 314,
+        public_key: vec![19; 32],
+        encryption_key: vec![21; 32],
+        url: "https://control.example:6443".to_owned(),
+        tls_key_hash: vec![15; 32],
+    });
+    all.add(VouchingStatement {
+        intent: INTENT_VOUCHING,
+        timestamp_ms: 315,
+        cluster_id: id(10),
+        sender: id(5),
+        nonce: 316,
+        kind: KIND_TDX,
+        measurement: vec![17; 48],
+        evidence: vec![22; 32],
+        public_key: vec![19; 32],
+        encryption_key: Vec::new(),
+        url: "https://control.example:6443".to_owned(),
+        tls_key_hash: vec![15; 32],
+    });
+    interface(all);
     all.add(ClusterCap {
         id: id(16),
         cluster_id: id(10),
@@ -250,8 +537,10 @@ fn registry(all: &mut Vectors) {
         cluster_id: id(10),
         kind: KIND_TDX,
         measurement: vec![17; 48],
+        registers: Vec::new(),
         source: "commit 4567".to_owned(),
         approved_at_ms: 43,
+        active_at_ms: 317,
     });
     all.add(MeasurementRetired {
         cluster_id: id(10),
@@ -266,6 +555,7 @@ fn registry(all: &mut Vectors) {
         measurement: vec![17; 48],
         kind: KIND_TDX,
         registered_at_ms: 45,
+        enclave_id: None,
     });
     all.add(EndpointRemoved {
         cluster_id: id(10),
@@ -276,8 +566,10 @@ fn registry(all: &mut Vectors) {
         id: id(18),
         cluster_id: id(10),
         public_key: vec![19; 32],
+        encryption_key: vec![21; 32],
         measurement: vec![14; 48],
         kind: KIND_NITRO,
+        proof: BY_ATTESTATION,
         registered_at_ms: 49,
         revoked: false,
     });
@@ -285,8 +577,10 @@ fn registry(all: &mut Vectors) {
         enclave_id: id(18),
         cluster_id: id(10),
         public_key: vec![19; 32],
+        encryption_key: vec![21; 32],
         measurement: vec![14; 48],
         kind: KIND_NITRO,
+        proof: BY_VOUCHING,
         registered_at_ms: 49,
     });
     all.add(EnclaveRevoked {
@@ -300,6 +594,166 @@ fn registry(all: &mut Vectors) {
     });
 }
 
+fn interface(all: &mut Vectors) {
+    all.add(Interface {
+        id: id(150),
+        version: 1,
+        cluster_id: id(10),
+        fee: 321,
+        timeout_ms: 322,
+        payload: 323,
+        permissions: Table {
+            id: id(151),
+            size: 1,
+        },
+        requests: 324,
+        earned: 325,
+    });
+    all.add(Subject {
+        user: id(5),
+        namespace: "web".to_owned(),
+    });
+    all.add(Permission {
+        verbs: VERB_READ | VERB_WRITE,
+        expires_at_ms: 326,
+    });
+    all.add(Request {
+        id: id(152),
+        cluster_id: id(10),
+        user: id(5),
+        namespace: "web".to_owned(),
+        verb: VERB_OPERATE,
+        enclave_id: id(18),
+        payload: vec![153; 20],
+        digest: vec![154; 32],
+        fee: 327,
+        submitted_at_ms: 328,
+        deadline_ms: 329,
+        status: REQUEST_ANSWERED,
+        code: 200,
+        result: vec![155; 32],
+    });
+    all.add(ResultStatement {
+        intent: INTENT_RESULT,
+        cluster_id: id(10),
+        request_id: id(152),
+        digest: vec![154; 32],
+        code: 200,
+        result: vec![155; 32],
+    });
+    all.add(InterfaceCreated {
+        interface_id: id(150),
+        cluster_id: id(10),
+        fee: 330,
+        timeout_ms: 331,
+        payload: 332,
+    });
+    all.add(InterfaceChanged {
+        interface_id: id(150),
+        fee: 333,
+        timeout_ms: 334,
+        payload: 335,
+    });
+    all.add(PermissionGranted {
+        interface_id: id(150),
+        user: id(5),
+        namespace: "web".to_owned(),
+        verbs: 3,
+        expires_at_ms: 336,
+        by: id(5),
+    });
+    all.add(PermissionRevoked {
+        interface_id: id(150),
+        user: id(5),
+        namespace: String::new(),
+        by: id(5),
+    });
+    all.add(RequestSubmitted {
+        request_id: id(152),
+        interface_id: id(150),
+        cluster_id: id(10),
+        user: id(5),
+        namespace: "web".to_owned(),
+        verb: VERB_READ,
+        enclave_id: id(18),
+        payload: vec![153; 20],
+        digest: vec![154; 32],
+        fee: 337,
+        submitted_at_ms: 338,
+        deadline_ms: 339,
+    });
+    all.add(RequestAnswered {
+        request_id: id(152),
+        interface_id: id(150),
+        code: 403,
+        result: vec![155; 32],
+        fee: 340,
+        at_ms: 341,
+    });
+    all.add(RequestRefunded {
+        request_id: id(152),
+        interface_id: id(150),
+        user: id(5),
+        fee: 342,
+        at_ms: 343,
+    });
+    all.add(FeesWithdrawn {
+        interface_id: id(150),
+        amount: 344,
+        remaining: 345,
+    });
+    all.add(InterfaceMigrated {
+        interface_id: id(150),
+        version: 2,
+    });
+    all.add(Upgrades {
+        id: id(156),
+        version: 1,
+        cap: Some(UpgradeCap {
+            id: id(157),
+            package: id(158),
+            version: 1,
+            policy: 0,
+        }),
+        pending: Some(Proposal {
+            digest: vec![159; 32],
+            ready_at_ms: 346,
+        }),
+    });
+    all.add(UpgradesCreated {
+        upgrades_id: id(156),
+    });
+    all.add(UpgradeCapHeld {
+        upgrades_id: id(156),
+        cap_id: id(157),
+        package_id: id(158),
+        version: 1,
+        policy: 0,
+    });
+    all.add(UpgradeProposed {
+        upgrades_id: id(156),
+        digest: vec![159; 32],
+        ready_at_ms: 347,
+    });
+    all.add(UpgradeCancelled {
+        upgrades_id: id(156),
+        digest: vec![159; 32],
+    });
+    all.add(UpgradeAuthorized {
+        upgrades_id: id(156),
+        digest: vec![159; 32],
+    });
+    all.add(UpgradeCommitted {
+        upgrades_id: id(156),
+        package_id: id(158),
+        version: 2,
+    });
+    all.add(UpgradesMigrated {
+        upgrades_id: id(156),
+        version: 2,
+    });
+}
+
 fn slashing(all: &mut Vectors) {
     let rules = Rules {
         evidence_window_ms: 51,
@@ -309,6 +763,7 @@ fn slashing(all: &mut Vectors) {
         penalties: vec![55, 56, 57, 58],
         period_cap: 59,
         correlated: 60,
+        sentence_ms: 269,
     };
     all.add(Docket {
         id: id(20),
@@ -321,6 +776,10 @@ fn slashing(all: &mut Vectors) {
         taken: Table {
             id: id(22),
             size: 2,
+        },
+        outages: Table {
+            id: id(140),
+            size: 141,
         },
         cases_opened: 61,
     });
@@ -336,6 +795,7 @@ fn slashing(all: &mut Vectors) {
         penalty: 64,
         reported_at_ms: 65,
         appeal_until_ms: 66,
+        proven: true,
         status: CASE_PENDING,
     });
     all.add(EvidenceStatement {
@@ -377,10 +837,12 @@ fn slashing(all: &mut Vectors) {
         penalty: 73,
         reported_at_ms: 74,
         appeal_until_ms: 75,
+        proven: false,
     });
     all.add(CaseExecuted {
         case_id: id(23),
         stake_id: id(4),
+        period: 270,
         taken: 76,
         reward: 77,
         bond: 78,
@@ -407,6 +869,11 @@ fn anchors(all: &mut Vectors) {
             id: id(28),
             size: 1,
         },
+        oldest_statement_ms: 318,
+    });
+    all.add(OldestStatementChanged {
+        anchors_id: id(27),
+        oldest_statement_ms: 319,
     });
     all.add(Anchor {
         epoch: 82,
@@ -426,7 +893,10 @@ fn anchors(all: &mut Vectors) {
         revision: 90,
         root: vec![29; 32],
     });
-    all.add(AnchorsCreated { anchors_id: id(27) });
+    all.add(AnchorsCreated {
+        anchors_id: id(27),
+        oldest_statement_ms: 320,
+    });
     all.add(StateAnchored {
         cluster_id: id(10),
         enclave_id: id(18),
@@ -515,6 +985,10 @@ fn rewards(all: &mut Vectors) {
             id: id(32),
             size: 1,
         },
+        starts: Table {
+            id: id(34),
+            size: 271,
+        },
     });
     all.add(Earner {
         weight: 124,
@@ -522,7 +996,10 @@ fn rewards(all: &mut Vectors) {
         owed: 126,
         performance: 127,
         reported_at_ms: 128,
-        period: 129,
+        epoch: 129,
+        delegated: 272,
+        shares: 273_000,
+        per_share: 274_000,
     });
     all.add(Escrow {
         id: id(33),
@@ -584,7 +1061,10 @@ fn rewards(all: &mut Vectors) {
         owed: 155,
         performance: 156,
         reported_at_ms: 157,
-        period: 158,
+        epoch: 158,
+        delegated: 275,
+        shares: 276_000,
+        per_share: 277_000,
     });
     all.add(RewardClaimed {
         stake_id: id(2),

@@ -1,5 +1,7 @@
 //! `daas cluster`: a cluster on the chain and what its control plane may run.
 
+pub(crate) mod publish;
+
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -22,6 +24,8 @@ pub(crate) struct ClusterArgs {
 
 #[derive(Debug, Subcommand)]
 enum Act {
+    /// Publish the contracts on a Sui network: no `sui` CLI is needed
+    Publish(publish::PublishArgs),
     /// Show the cluster: its allowed measurements and the registered instances
     Show {
         #[command(flatten)]
@@ -95,6 +99,7 @@ struct ShownEndpoint {
 /// Shows the cluster, or changes its allow-list.
 pub(crate) async fn run(args: ClusterArgs, output: Output) -> anyhow::Result<ExitCode> {
     let (chain, measurement, source) = match args.act {
+        Act::Publish(args) => return publish::run(args, output).await,
         Act::Show { chain } => return show(&chain, output).await,
         Act::Approve {
             chain,
@@ -116,6 +121,7 @@ pub(crate) async fn run(args: ClusterArgs, output: Output) -> anyhow::Result<Exi
                 kind: measurement.kind,
                 measurement: bytes,
                 source,
+                active_at_ms: 0,
             };
             calls::approve_measurement(&deployment, cap, cluster, approval)
         }

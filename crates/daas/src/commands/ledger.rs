@@ -39,7 +39,8 @@ struct Keys {
     /// Seconds of an epoch [default: 60]
     #[arg(long, env = "DAAS_LEDGER_EPOCH_SECONDS")]
     epoch_seconds: Option<u64>,
-    /// Who publishes the contracts and gets their capabilities
+    /// Whom to publish the contracts for when it begins [default: nobody; `daas cluster publish` does
+    /// it, as on any Sui network]
     #[arg(long, env = "DAAS_LEDGER_PUBLISHER")]
     publisher: Option<Address>,
 }
@@ -55,7 +56,8 @@ struct File {
     allow_remote: bool,
     #[serde(default)]
     epoch_seconds: Option<u64>,
-    publisher: Address,
+    #[serde(default)]
+    publisher: Option<Address>,
     #[serde(default)]
     funds: Vec<Fund>,
 }
@@ -71,7 +73,10 @@ struct Fund {
 pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
     let file: File = config::load(args.config.as_deref(), &args.keys)?;
     let funds = file.funds.iter().map(|f| (f.address, f.mist)).collect();
-    let genesis = GenesisOptions::development(file.publisher, funds);
+    let genesis = match file.publisher {
+        Some(publisher) => GenesisOptions::development(publisher, funds),
+        None => GenesisOptions::unpublished(funds),
+    };
     let mut config = LedgerConfig::new(file.data_dir, genesis);
     config.allow_remote = file.allow_remote;
     if let Some(listen) = file.listen {

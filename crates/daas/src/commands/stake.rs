@@ -166,7 +166,7 @@ pub(crate) async fn unstake(args: UnstakeArgs, output: Output) -> anyhow::Result
     let call = if args.withdraw {
         calls::withdraw(&deployment, id)
     } else {
-        calls::request_unstake(&deployment, id)
+        calls::request_unstake(&deployment, id)?
     };
     client.submit(key, &call).await?;
     show(&client, &deployment, &[id], output).await
@@ -184,7 +184,7 @@ pub(crate) async fn slash(args: SlashArgs, output: Output) -> anyhow::Result<Exi
     let cap = deployment
         .slash_cap
         .context("the deployment names no slashing capability")?;
-    let call = calls::slash(&deployment, cap, id, args.amount, &args.reason);
+    let call = calls::slash(&deployment, cap, id, args.amount, &args.reason)?;
     client.submit(key, &call).await?;
     show(&client, &deployment, &[id], output).await
 }

@@ -27,8 +27,6 @@ use crate::cli::UpArgs;
 use crate::progress::Progress;
 use crate::render;
 
-/// Where the embedded ledger says where the contracts are, below its directory.
-const DEPLOYMENT_FILE: &str = "deployment.json";
 /// An epoch of the embedded ledger.
 const EPOCH: Duration = Duration::from_secs(60);
 /// What the operator and each worker have at genesis, in MIST.
@@ -187,15 +185,13 @@ async fn start_ledger(
             "dataDir": layout.ledger(),
             "listen": system.ledger_listen,
             "epochSeconds": EPOCH.as_secs(),
-            "publisher": operator.key()?.address(),
             "funds": funds,
         }),
     )?;
     let args = role("ledger", &layout.config("ledger"));
     supervisor.start("ledger", args, None).ready(say).await?;
-    let published = Deployment::load(&layout.ledger().join(DEPLOYMENT_FILE))?;
     let chain = Client::connect(&system.ledger_url()).await?;
-    chain.verify(&published).await?;
+    let published = operator.publish(&chain).await?;
     Ok((chain, published))
 }
 

@@ -14,6 +14,8 @@ use chain::objects::{Cluster, Stake, StakeStatus, StakingPool, TeeKind, Tier};
 use chain::{Address, Client, Deployment, Executed, Settlement, SignedTransaction};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::cluster::publish;
+
 /// The name of the cluster on the chain.
 const CLUSTER_NAME: &str = "daas-up";
 
@@ -62,6 +64,16 @@ impl Operator {
         self.directory.join("deployment.json")
     }
 
+    /// The contracts on the chain: published at the first time, as on any Sui network.
+    ///
+    /// # Errors
+    /// What the chain says.
+    pub(crate) async fn publish(&self, chain: &Client) -> anyhow::Result<Deployment> {
+        let (file, pending) = (self.directory.join("published.json"), self.pending("publish"));
+        let publication = publish::publication(&file, &pending);
+        publish::publish(chain, self.key()?, &publication).await
+    }
+
     /// The operator's keystore.
     pub(crate) fn keystore_file(&self) -> PathBuf {
         self.directory.join(KEYSTORE)
@@ -100,6 +112,7 @@ impl Operator {
             kind: TeeKind::Simulated,
             measurement: measurement.to_vec(),
             source: format!("daas {}", env!("CARGO_PKG_VERSION")),
+            active_at_ms: 0,
         };
         let file = self.deployment_file();
         if !file.exists() {

@@ -47,7 +47,7 @@ fn genesis() -> State {
         .flat_map(|sender| [(*sender, 40_000_000_000), (*sender, 5_000_000_000)])
         .collect();
     let beginning = begin(&GenesisOptions::development(SENDERS[0], funds), 1_000_000).unwrap();
-    let mut state = State::empty(beginning.deployment.package);
+    let mut state = State::empty(contract_model::Parameters::development());
     state.apply(beginning.record).unwrap();
     state
 }

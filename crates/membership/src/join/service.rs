@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use chain::Address;
+use chain::objects::FormerKey;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use pki::{CertificateAuthority, IssueError, Profile};
@@ -14,7 +15,7 @@ use seal::wire::{
     LoginResponse, MAX_ADDRESSES, MAX_BODY, NodeCertificates, NodeRequest, PublicAttestation,
     Refusal, RefusalCode, RenewRequest,
 };
-use seal::{Bytes32, JoinProof, NodePublicKey, ObjectId, RenewProof, SignedHeartbeat};
+use seal::{Bytes32, JoinProof, ObjectId, RenewProof, SignedHeartbeat};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tee_verify::{Binding, Collateral, Evidence};
@@ -301,7 +302,8 @@ impl JoinService {
             .verify(&node.node_key, &node.signature)
             .map_err(|error| refuse(RefusalCode::ProofRejected, error.to_string()))?;
         let certificates = self.certify(token, &node, &backing, now)?;
-        self.record(token, &node, now).await?;
+        self.record(token, &node, &backing.stake.former_keys, now)
+            .await?;
         parts
             .view
             .observe(&backing.pool, &backing.stake, Some(&backing.token));
@@ -335,7 +337,8 @@ impl JoinService {
             return Err(refuse(RefusalCode::NotJoined, message));
         }
         let certificates = self.certify(token, &node, &backing, now)?;
-        self.record(token, &node, now).await?;
+        self.record(token, &node, &backing.stake.former_keys, now)
+            .await?;
         parts
             .view
             .observe(&backing.pool, &backing.stake, Some(&backing.token));
@@ -360,6 +363,13 @@ impl JoinService {
             return Err(refuse(
                 RefusalCode::WrongCluster,
                 "the heartbeat is for another cluster",
+            ));
+        }
+        let token = parts.view.token(Address::new(record.token.0));
+        if token.is_some_and(|token| token.node_key != record.node_key.as_bytes()) {
+            return Err(refuse(
+                RefusalCode::NotJoined,
+                "the node's key was rotated since it joined: join with the new one",
             ));
         }
         let now = unix_ms(parts.clock.now());
@@ -471,6 +481,7 @@ impl JoinService {
         &self,
         token: ObjectId,
         node: &NodeRequest,
+        former_keys: &[FormerKey],
         now: SystemTime,
     ) -> Result<(), Refusal> {
         let parts = &self.shared.parts;
@@ -481,7 +492,15 @@ impl JoinService {
             .await
             .map_err(|error| records_failed(&error))?;
         let same_token = all.iter().find(|record| record.token == token);
-        if same_token.is_some_and(|record| !is_same(record, node, &node.node_key)) {
+        // A key that the owner has replaced on the chain since.
+        let rotated = |record: &JoinRecord| {
+            let mut former = former_keys.iter();
+            former.any(|former| former.key == record.node_key.as_bytes())
+        };
+        let other = |record: &JoinRecord| {
+            record.node != node.node || (record.node_key != node.node_key && !rotated(record))
+        };
+        if same_token.is_some_and(other) {
             let message = "the Seal token was used by another node before";
             return Err(refuse(RefusalCode::TokenConsumed, message));
         }
@@ -554,10 +573,6 @@ impl JoinService {
             expires_at_ms: unix_ms(client.not_after.min(serving.not_after)),
         })
     }
-}
-
-fn is_same(record: &JoinRecord, node: &NodeRequest, key: &NodePublicKey) -> bool {
-    record.node == node.node && record.node_key == *key
 }
 
 fn addresses(node: &NodeRequest) -> Result<Vec<IpAddr>, Refusal> {

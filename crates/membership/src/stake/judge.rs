@@ -46,6 +46,15 @@ pub enum NotLive {
     /// The owner is taking it back, or has.
     #[error("the stake is {0}")]
     Inactive(StakeStatus),
+    /// It serves a sentence, or its owner has not freed it yet.
+    #[error("the stake is jailed (until {until_ms} ms since 1970, and until its owner frees it)")]
+    Jailed {
+        /// End of the sentence.
+        until_ms: u64,
+    },
+    /// It equivocated.
+    #[error("the stake is tombstoned: it never counts again")]
+    Tombstoned,
     /// Slashing left too little.
     #[error("the stake was slashed to {balance} MIST, {minimum} are needed")]
     Slashed {
@@ -77,7 +86,10 @@ impl NotLive {
             Self::Expired => RefusalCode::TokenExpired,
             Self::NotPermitted => RefusalCode::NotPermitted,
             Self::OtherOwner | Self::OtherTier(_) => RefusalCode::StakeMismatch,
-            Self::Inactive(StakeStatus::SlashedOut) | Self::Slashed { .. } => {
+            Self::Inactive(StakeStatus::SlashedOut)
+            | Self::Slashed { .. }
+            | Self::Jailed { .. }
+            | Self::Tombstoned => {
                 RefusalCode::StakeSlashed
             }
             Self::Inactive(_) => RefusalCode::StakeInactive,
@@ -110,12 +122,20 @@ pub(crate) fn token(token: &TokenState, cluster: Address, now_ms: u64) -> Result
     }
 }
 
-/// A stake by itself: of the tier, active, at or above the tier's minimum.
+/// A stake by itself: of the tier, in good standing, at or above the tier's minimum.
 ///
 /// The same as `staking::has_sufficient_stake`, with the reason.
 pub(crate) fn stake(stake: &StakeState, tier: Tier, minimum: u64) -> Result<(), NotLive> {
     if stake.status != StakeStatus::Active {
         return Err(NotLive::Inactive(stake.status));
+    }
+    if stake.tombstoned {
+        return Err(NotLive::Tombstoned);
+    }
+    if stake.jailed_until_ms > 0 {
+        return Err(NotLive::Jailed {
+            until_ms: stake.jailed_until_ms,
+        });
     }
     if stake.tier != tier {
         return Err(NotLive::OtherTier(stake.tier));

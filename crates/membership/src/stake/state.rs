@@ -37,10 +37,14 @@ pub struct StakeState {
     pub tier: Tier,
     /// Where it is in its life.
     pub status: StakeStatus,
-    /// MIST held.
+    /// MIST of its owner's own.
     pub balance: u64,
     /// MIST slashed so far.
     pub slashed: u64,
+    /// While jailed: the end of the sentence; otherwise 0.
+    pub jailed_until_ms: u64,
+    /// It never counts again.
+    pub tombstoned: bool,
 }
 
 impl From<&SealToken> for TokenState {
@@ -68,6 +72,8 @@ impl From<&Stake> for StakeState {
             status: stake.status,
             balance: stake.balance,
             slashed: stake.slashed,
+            jailed_until_ms: stake.jailed_until_ms,
+            tombstoned: stake.tombstoned,
         }
     }
 }

@@ -371,10 +371,24 @@ impl State {
                     status: StakeStatus::Active,
                     balance: event.amount,
                     slashed: 0,
+                    jailed_until_ms: 0,
+                    tombstoned: false,
                 });
             }
             Event::ToppedUp(event) => {
                 self.stakes.get_mut(&event.stake_id)?.balance = event.balance;
+            }
+            Event::PartUnstaked(event) => {
+                self.stakes.get_mut(&event.stake_id)?.balance = event.balance;
+            }
+            Event::Jailed(event) => {
+                self.stakes.get_mut(&event.stake_id)?.jailed_until_ms = event.until_ms;
+            }
+            Event::Unjailed(event) => {
+                self.stakes.get_mut(&event.stake_id)?.jailed_until_ms = 0;
+            }
+            Event::Tombstoned(event) => {
+                self.stakes.get_mut(&event.stake_id)?.tombstoned = true;
             }
             Event::UnstakeRequested(event) => {
                 let stake = self.stakes.get_mut(&event.stake_id)?;
@@ -415,6 +429,14 @@ impl State {
                     token.commitment.clone_from(&event.commitment);
                     token.permissions = event.permissions;
                     token.expires_at_ms = event.expires_at_ms;
+                    token.generation = event.generation;
+                }
+            }
+            Event::SealTokenRekeyed(event) => {
+                let token = self.tokens.get_mut(&event.token_id)?;
+                if event.generation > token.generation {
+                    token.node_key.clone_from(&event.node_key);
+                    token.commitment.clone_from(&event.commitment);
                     token.generation = event.generation;
                 }
             }

@@ -154,6 +154,7 @@ async fn a_control_plane_whose_measurement_is_not_allowed_gets_nothing() {
         kind: TeeKind::Simulated,
         measurement: vec![9; 48],
         source: "another version".to_owned(),
+        active_at_ms: 0,
     };
     let approve = calls::approve_measurement(deployment, cap, cluster, approval);
     world
@@ -318,7 +319,7 @@ async fn the_chain_decides_at_the_moment_of_joining() {
     let server = Server::start(&start.world, None).await;
     register(&start.world, server.address, server.tls_key).await;
     start.join().await.unwrap();
-    let call = calls::request_unstake(&start.world.deployment, start.staked.stake);
+    let call = calls::request_unstake(&start.world.deployment, start.staked.stake).unwrap();
     start
         .world
         .client

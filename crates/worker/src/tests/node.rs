@@ -97,7 +97,7 @@ async fn heartbeats_arrive_signed_and_unstaking_ends_the_node() {
         .heartbeat;
     assert!(last.stake_active && !last.runtime_ready && !last.node_ready);
     let world = &running.world;
-    let call = calls::request_unstake(&world.deployment, running.node.staked.stake);
+    let call = calls::request_unstake(&world.deployment, running.node.staked.stake).unwrap();
     world.client.submit(&world.key, &call).await.unwrap();
     assert!(running.lost().await.contains("unbonding"));
 }
@@ -115,7 +115,7 @@ async fn ends_by(how: &str) {
         let cap = deployment.slash_cap.unwrap();
         (
             &world.publisher,
-            calls::slash(deployment, cap, staked.stake, 1, "test"),
+            calls::slash(deployment, cap, staked.stake, 1, "test").unwrap(),
         )
     } else {
         (
@@ -165,7 +165,7 @@ async fn a_control_plane_that_lies_about_the_stake_or_is_gone_ends_nothing() {
     // Without a control plane the chain still counts.
     running.server.stop();
     let world = &running.world;
-    let call = calls::request_unstake(&world.deployment, node.staked.stake);
+    let call = calls::request_unstake(&world.deployment, node.staked.stake).unwrap();
     world.client.submit(&world.key, &call).await.unwrap();
     assert!(running.lost().await.contains("unbonding"));
 }

@@ -101,7 +101,7 @@ async fn a_revoked_token_is_replaced_and_a_stake_that_is_gone_is_not() {
     assert_ne!(second.token, first.token);
     assert_eq!(second.stake, first.stake);
 
-    let call = calls::request_unstake(&world.deployment, first.stake);
+    let call = calls::request_unstake(&world.deployment, first.stake).unwrap();
     world.client.submit(&world.key, &call).await.unwrap();
     let gone = staking.standing(second.stake, second.token).await.unwrap();
     assert!(matches!(gone, Standing::Gone(reason) if reason.contains("unbonding")));

@@ -34,6 +34,7 @@ pub(super) fn approval(kind: TeeKind, measurement: &[u8]) -> Approval {
         kind,
         measurement: measurement.to_vec(),
         source: "test".to_owned(),
+        active_at_ms: 0,
     }
 }
 

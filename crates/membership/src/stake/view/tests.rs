@@ -33,6 +33,11 @@ fn view() -> (LiveView, Arc<TestClock>) {
     view.apply(&Event::PoolCreated(PoolCreated {
         pool_id: Address::ZERO,
         tiers: vec![tier(SUI), tier(SUI / 10), tier(10 * SUI)],
+        delegation: chain::objects::DelegationRules {
+                most_commission: 2_000,
+                commission_step: 100,
+                minimum: 100_000_000,
+            },
         unbonding_ms: 0,
     }));
     (view, clock)
@@ -314,4 +319,60 @@ fn unbacked_identities_cannot_claim_what_needs_backing() {
     ] {
         assert!(view.check(name, groups, &[]).is_err(), "{name} {groups:?}");
     }
+}
+
+#[test]
+fn a_sentence_takes_the_right_and_only_freeing_gives_it_back() {
+    let (view, _) = live();
+    view.apply(&Event::Jailed(chain::events::Jailed {
+        stake_id: STAKE,
+        owner: OWNER,
+        until_ms: 5,
+        jailings: 1,
+        at_ms: 4,
+    }));
+    assert_eq!(view.check_token(TOKEN), Err(NotLive::Jailed { until_ms: 5 }));
+    view.apply(&Event::Unjailed(chain::events::Unjailed {
+        stake_id: STAKE,
+        owner: OWNER,
+        at_ms: 6,
+    }));
+    view.check_token(TOKEN).unwrap();
+    view.apply(&Event::Tombstoned(chain::events::Tombstoned {
+        stake_id: STAKE,
+        owner: OWNER,
+        at_ms: 7,
+    }));
+    assert_eq!(view.check_token(TOKEN), Err(NotLive::Tombstoned));
+}
+
+#[test]
+fn a_part_that_leaves_counts_no_more() {
+    let (view, _) = live();
+    view.apply(&Event::PartUnstaked(chain::events::PartUnstaked {
+        stake_id: STAKE,
+        owner: OWNER,
+        amount: 1,
+        balance: SUI - 1,
+    }));
+    let short = NotLive::Insufficient {
+        balance: SUI - 1,
+        minimum: SUI,
+    };
+    assert_eq!(view.check_token(TOKEN), Err(short));
+}
+
+#[test]
+fn a_rotated_key_is_the_tokens() {
+    let (view, _) = live();
+    view.apply(&Event::SealTokenRekeyed(chain::events::SealTokenRekeyed {
+        token_id: TOKEN,
+        stake_id: STAKE,
+        node_key: vec![7; 32],
+        commitment: vec![8; 32],
+        generation: 1,
+    }));
+    let token = view.token(TOKEN).unwrap();
+    assert_eq!((token.node_key, token.commitment), (vec![7; 32], vec![8; 32]));
+    view.check_token(TOKEN).unwrap();
 }
