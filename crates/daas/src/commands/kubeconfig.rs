@@ -37,7 +37,8 @@ pub(crate) async fn run(args: KubeconfigArgs) -> anyhow::Result<ExitCode> {
         stake,
     )
     .with_roots(args.chain.tee_roots.clone());
-    let good_for = kubeconfig.write().await?;
+    let (good_for, proof) = kubeconfig.write_proven().await?;
+    eprintln!("control plane verified: {proof}");
     eprintln!(
         "{} written; its certificate is good for {} minutes, then run this again",
         path.display(),

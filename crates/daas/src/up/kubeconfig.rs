@@ -130,15 +130,33 @@ impl Kubeconfig {
     /// # Errors
     /// When the control plane is not to be trusted or refuses, or the file can't be written.
     pub(crate) async fn write(&self) -> anyhow::Result<Duration> {
+        self.write_proven().await.map(|(good_for, _)| good_for)
+    }
+
+    /// As [`Kubeconfig::write`]; returns as well what was proven of the control plane, in words.
+    ///
+    /// # Errors
+    /// As [`Kubeconfig::write`].
+    pub(crate) async fn write_proven(&self) -> anyhow::Result<(Duration, String)> {
         let key = pki::KeyPair::generate()?;
         let (response, proven) = self.login(&key).await?;
         let text = self.render(&key, &response, &proven);
         chain::keystore::write_atomically(&self.path, text.as_bytes(), 0o600)
             .with_context(|| format!("{} can't be written", self.path.display()))?;
         let expires = UNIX_EPOCH + Duration::from_millis(response.expires_at_ms);
-        Ok(expires
+        let good_for = expires
             .duration_since(SystemTime::now())
-            .unwrap_or_default())
+            .unwrap_or_default();
+        let notice = if proven.hardware_rooted {
+            ""
+        } else {
+            " (proves nothing: for development only)"
+        };
+        let proof = format!(
+            "TEE {}{notice}, measurement {}",
+            proven.kind, proven.measurement
+        );
+        Ok((good_for, proof))
     }
 
     /// Renews the certificate whenever half of its life is over.
