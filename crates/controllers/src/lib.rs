@@ -68,6 +68,18 @@ pub struct Options {
     pub signers: Option<Signers>,
 }
 
+impl Options {
+    /// Options without what a cluster can do without.
+    pub fn new(pod_cidr: ipnet::IpNet, node_cidr_mask: u8, root_ca_pem: String) -> Self {
+        Self {
+            pod_cidr,
+            node_cidr_mask,
+            root_ca_pem,
+            signers: None,
+        }
+    }
+}
+
 /// Runs all controllers until `stop`. Only one server at a time may: the leader. When stopped in the middle of
 /// something, the next run goes on from what is stored.
 ///

@@ -69,12 +69,11 @@ impl Drop for Controllers {
 
 fn controllers(server: &Running) -> Controllers {
     let stop = CancellationToken::new();
-    let options = controllers::Options {
-        pod_cidr: "10.42.0.0/16".parse().unwrap(),
-        node_cidr_mask: 24,
-        root_ca_pem: server.ca.pem().to_owned(),
-        signers: None,
-    };
+    let options = controllers::Options::new(
+        "10.42.0.0/16".parse().unwrap(),
+        24,
+        server.ca.pem().to_owned(),
+    );
     let (registry, ended) = (server.registry.clone(), stop.clone());
     tokio::spawn(async move { controllers::run(registry, options, ended).await.unwrap() });
     Controllers(stop)
