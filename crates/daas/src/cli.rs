@@ -60,15 +60,21 @@ pub(crate) enum Command {
     Stake(commands::stake::StakeArgs),
     /// Ask for a stake back: its rights end at once, the coins come after the unbonding time
     Unstake(commands::stake::UnstakeArgs),
+    /// Show what a stake earns; claim it, enroll, set the commission, fund
+    Rewards(commands::rewards::RewardsArgs),
+    /// Show a key's delegations; delegate to a stake, take back, claim, redeem
+    Delegate(commands::rewards::DelegateArgs),
     /// Slash a stake (needs the slashing capability)
     Slash(commands::stake::SlashArgs),
     /// Show or revoke Seal tokens
     Token(commands::token::TokenArgs),
-    /// Show a cluster on the chain; approve and retire measurements of its control plane
+    /// Show a cluster on the chain; its measurements, upgrades, instances, anchors and key epochs
     Cluster(commands::cluster::ClusterArgs),
+    /// Recover the keys after a total outage, with shares that custodians hold
+    Recovery(commands::recovery::RecoveryArgs),
     /// Write a kubeconfig for the administrator of a system that `up` started
     Kubeconfig(commands::kubeconfig::KubeconfigArgs),
-    /// Ask a control plane for its evidence and verify it against the chain
+    /// A cluster's passport: evidence, allow-list, state, certificates, stake and slashes; needs no privilege
     Verify(commands::verify::VerifyArgs),
     /// Verify attestation evidence of any kind from a file
     Attest(commands::attest::AttestArgs),

@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod admin;
 pub(crate) mod attest;
 pub(crate) mod audit;
 pub(crate) mod bench;
@@ -8,6 +9,8 @@ pub(crate) mod cluster;
 pub(crate) mod kubeconfig;
 pub(crate) mod ledger;
 pub(crate) mod pause;
+pub(crate) mod recovery;
+pub(crate) mod rewards;
 pub(crate) mod sample_server;
 pub(crate) mod server;
 pub(crate) mod stake;

@@ -72,6 +72,10 @@ pub struct Config {
     pub advertise: Vec<String>,
     /// gRPC of a Sui full node, or of the embedded ledger.
     pub chain_url: String,
+    /// gRPC of further full nodes, of other operators: the allow-list of measurements counts as a majority of all nodes
+    /// confirms it, and the newest anchor that any of them shows.
+    #[serde(default)]
+    pub chain_witnesses: Vec<String>,
     /// File that says where the contracts are (see `chain::Deployment`).
     pub deployment: PathBuf,
     /// The TEE.

@@ -21,6 +21,18 @@ pub enum ServerError {
     /// The chain, or what the deployment says of it.
     #[error("the chain can't be used")]
     Chain(#[from] chain::ChainError),
+    /// What this instance runs is not allowed.
+    #[error(transparent)]
+    NotAllowed(#[from] crate::allow_list::NotAllowed),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] crate::keyring::AcquireError),
+    /// A record of this instance.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
+    /// Another instance has the state, or the chain trusts this one no more.
+    #[error(transparent)]
+    Fenced(crate::anchor::AnchorError),
     /// TEE, log, store.
     #[error(transparent)]
     Storage(#[from] crate::storage::StorageError),

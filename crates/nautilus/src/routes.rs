@@ -14,18 +14,21 @@ use crate::tunnels::Tunnels;
 /// Everything that this server answers beside the Kubernetes API.
 pub(crate) struct Routes {
     pub(crate) join: Arc<dyn SideRoutes>,
+    pub(crate) operations: Arc<dyn SideRoutes>,
     pub(crate) tunnels: Tunnels,
 }
 
 #[async_trait]
 impl SideRoutes for Routes {
     fn matches(&self, path: &str) -> bool {
-        path == tunnel::PATH || self.join.matches(path)
+        path == tunnel::PATH || self.join.matches(path) || self.operations.matches(path)
     }
 
     async fn handle(&self, request: SideRequest) -> SideResponse {
         if request.uri().path() == tunnel::PATH {
             self.open_tunnel(request)
+        } else if self.operations.matches(request.uri().path()) {
+            self.operations.handle(request).await
         } else {
             self.join.handle(request).await
         }

@@ -20,15 +20,21 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::allow_list;
+use crate::anchor::{self, Anchorer, Exposure, Signer};
 use crate::config::Config;
 use crate::error::ServerError;
 use crate::identity::Identity;
 use crate::join::{JoinRoutes, VaultRecords};
+use crate::keyring::{Keyring, acquire};
+use crate::operations::Operations;
+use crate::retirement::Retirements;
 use crate::routes::Routes;
 use crate::stake::{RegistryControl, StakeGate};
-use crate::storage::{self, Storage};
+use crate::storage;
 use crate::tunnels::Tunnels;
 use crate::vault::Vault;
+use crate::witnesses::Witnesses;
 
 /// The issuer of ServiceAccount tokens.
 const TOKEN_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
@@ -50,14 +56,49 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(),
 ) -> Result<(), ServerError> {
+    let tee = storage::open_tee(&config)?;
+    run_in(config, tee, shutdown, ready).await
+}
+
+/// As [`run`], in this TEE, whatever the configuration names.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    config: Config,
+    tee: Arc<dyn Provider>,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(),
+) -> Result<(), ServerError> {
     config.validate()?;
     let deployment = Deployment::load(&config.deployment)?;
     let cluster = deployment.cluster()?;
     let listener = listen(&config).await?;
     let chain = Client::connect(&config.chain_url).await?;
     chain.verify(&deployment).await?;
-    let Storage { tee, store } = storage::open(&config, &cluster.to_string()).await?;
     announce(&*tee);
+    let witnesses = Witnesses::connect(chain.clone(), &config.chain_witnesses, &deployment).await?;
+    allow_list::check_own(&witnesses.cluster(&deployment, cluster).await?, &*tee)?;
+    let at_start = anchor::at_start(&witnesses, &deployment, cluster).await?;
+    let keyring = acquire::keyring(&acquire::Circumstances {
+        config: &config,
+        cluster,
+        tee: &tee,
+        chain: &witnesses,
+        deployment: &deployment,
+        anchor: at_start.as_ref(),
+        listener: &listener,
+        stop: &shutdown,
+    })
+    .await?;
+    let name = cluster.to_string();
+    let log = storage::open_log(&config, &shutdown).await?;
+    // Read again: whoever had the log until now may have anchored more.
+    let at_start = anchor::at_start(&witnesses, &deployment, cluster).await?;
+    let store = storage::open(log, &name, &keyring, at_start.as_ref()).await?;
+    let keyring = Arc::new(keyring);
+    let anchorer = Anchorer::new(store.clone());
+    let (fenced, told) = tokio::sync::oneshot::channel();
 
     let stop = CancellationToken::new();
     let _stop_on_return = stop.clone().drop_guard();
@@ -67,8 +108,13 @@ pub async fn run(
         deployment,
         cluster,
         chain,
+        witnesses,
         tee,
         store: store.clone(),
+        keyring,
+        anchorer,
+        at_start,
+        fenced,
         listener,
         tasks: tasks.clone(),
         stop: stop.clone(),
@@ -79,6 +125,8 @@ pub async fn run(
         served = serve(parts) => served,
         // Nothing can be acknowledged any more: another start begins from what is durable.
         ended = store.ended() => Err(ServerError::Store(ended)),
+        // Another instance has the state, or the chain trusts this one no more.
+        Ok(why) = told => Err(ServerError::Fenced(why)),
     };
     // First whoever writes, then the store.
     stop.cancel();
@@ -93,8 +141,13 @@ struct Parts<R> {
     deployment: Deployment,
     cluster: Address,
     chain: Client,
+    witnesses: Witnesses,
     tee: Arc<dyn Provider>,
     store: store::Store<registry::Stored>,
+    keyring: Arc<Keyring>,
+    anchorer: Anchorer,
+    at_start: Option<chain::objects::Anchor>,
+    fenced: tokio::sync::oneshot::Sender<anchor::AnchorError>,
     listener: TcpListener,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -108,8 +161,13 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         deployment,
         cluster,
         chain,
+        witnesses,
         tee,
         store,
+        keyring,
+        anchorer,
+        at_start,
+        fenced,
         listener,
         tasks,
         stop,
@@ -117,6 +175,49 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         ready,
     } = parts;
     let vault = Vault::new(store.clone());
+    let signer = Signer::load(&vault, &*tee).await?;
+    let retirements = Retirements {
+        vault: vault.clone(),
+        witnesses: witnesses.clone(),
+        deployment: deployment.clone(),
+        cluster,
+        keyring: keyring.clone(),
+        store: store.clone(),
+    };
+    let anchoring = anchor::Parts {
+        anchorer: anchorer.clone(),
+        signer: signer.clone(),
+        keyring: keyring.clone(),
+        vault: vault.clone(),
+        chain: chain.clone(),
+        witnesses: witnesses.clone(),
+        deployment: deployment.clone(),
+        cluster,
+        at_start,
+        retirements: retirements.clone(),
+        interval: Duration::from_secs(config.anchor_interval_seconds),
+    };
+    let operations = Arc::new(Operations {
+        tee: tee.clone(),
+        keyring: keyring.clone(),
+        anchorer: anchorer.clone(),
+        signer,
+        store: store.clone(),
+        chain: witnesses,
+        deployment: deployment.clone(),
+        retirements,
+    });
+    if deployment.anchors.is_some() {
+        tasks.spawn(keep_anchored(anchoring, fenced, stop.clone()));
+        // So that of two instances on copies of one state only one says anything.
+        anchorer.led().await;
+    }
+    tasks.spawn(settle_keys(
+        keyring,
+        store.clone(),
+        cluster.to_string(),
+        stop.clone(),
+    ));
     let audit_vault = vault.clone();
     let identity = Arc::new(Identity::load(&vault, SystemTime::now()).await?);
     let tunnels = Tunnels::default();
@@ -169,7 +270,12 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
     ));
     let mut metrics = crate::metrics::of_tee(&*tee);
     let (audit, audit_log) = crate::audit::open(&config, &audit_vault, &mut metrics).await?;
-    tasks.spawn(crate::audit::keep_head(audit_log, audit_vault, stop.clone()));
+    tasks.spawn(crate::audit::keep_head(
+        audit_log,
+        audit_vault,
+        stop.clone(),
+    ));
+    metrics.register_collector(Box::new(Exposure::new(anchorer.clone())));
     let join = JoinService::new(JoinParts {
         cluster: ObjectId(cluster.into_inner()),
         tee: tee.clone(),
@@ -190,8 +296,10 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
     let server = Server::builder(registry.clone(), tls)
         .identity_gate(Arc::new(StakeGate::new(view.clone())))
         .node_connector(Arc::new(tunnels.clone()))
+        .consistency(Arc::new(anchorer))
         .side_routes(Arc::new(Routes {
             join: Arc::new(JoinRoutes::new(join)),
+            operations,
             tunnels,
         }))
         .service_account_tokens(Arc::new(tokens))
@@ -226,6 +334,40 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
     tokio::select! {
         served = serving => Ok(served?),
         () = announce_ready => Ok(()),
+    }
+}
+
+/// Anchors until `stop`, or until this instance is fenced, which it tells.
+async fn keep_anchored(
+    parts: anchor::Parts,
+    fenced: tokio::sync::oneshot::Sender<anchor::AnchorError>,
+    stop: CancellationToken,
+) {
+    if let Err(why) = anchor::run(parts, stop).await {
+        tracing::error!(
+            error = &why as &dyn std::error::Error,
+            "this instance must stop"
+        );
+        let _ = fenced.send(why);
+    }
+}
+
+/// Finishes a change of keys that was interrupted.
+async fn settle_keys(
+    keyring: Arc<Keyring>,
+    store: store::Store<registry::Stored>,
+    cluster: String,
+    stop: CancellationToken,
+) {
+    let settled = tokio::select! {
+        () = stop.cancelled() => return,
+        settled = keyring.settle(&store, &cluster) => settled,
+    };
+    if let Err(error) = settled {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "older key epochs could not be given up"
+        );
     }
 }
 

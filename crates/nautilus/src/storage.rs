@@ -1,18 +1,21 @@
-//! Opening the control plane's state: TEE, sealing key, log, store.
+//! Opening the control plane's state: TEE, log, store.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chain::objects::Anchor;
 use log_redb::RedbLog;
 use registry::Stored;
-use store::{SealingKeys, Store, SystemClock};
-use tee::{Provider, SealPolicy};
+use store::{LogError, Store, SystemClock};
+use tee::Provider;
 use tee_verify::Kind;
-use zeroize::Zeroizing;
+use tokio_util::sync::CancellationToken;
 
+use crate::anchor::RollbackError;
 use crate::config::Config;
+use crate::keyring::Keyring;
 
 /// The file of the sealed log below the data directory.
 const LOG_FILE: &str = "sealed.log";
@@ -28,9 +31,9 @@ pub enum StorageError {
     /// The TEE.
     #[error("the TEE can't be used")]
     Tee(#[from] tee::OpenError),
-    /// The sealing key.
-    #[error("the TEE gives no sealing key")]
-    SealKey(#[from] tee::SealKeyError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] keys::KeyError),
     /// The data directory.
     #[error("the data directory {} can't be made: choose another with --data-dir", path.display())]
     Directory {
@@ -46,14 +49,12 @@ pub enum StorageError {
     /// The state in the log.
     #[error("the sealed state can't be opened")]
     Open(#[from] store::OpenError),
-}
-
-/// The opened state.
-pub(crate) struct Storage {
-    /// The TEE that this instance runs in.
-    pub(crate) tee: Arc<dyn Provider>,
-    /// The store over the sealed log.
-    pub(crate) store: Store<Stored>,
+    /// The state is not the one that the chain knows.
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
+    /// Asked to stop while another process had the log.
+    #[error("stopped while another instance had the sealed log")]
+    Stopped,
 }
 
 /// Opens the TEE that the configuration names, or else the strongest that is here.
@@ -78,21 +79,58 @@ pub(crate) fn open_tee(config: &Config) -> Result<Arc<dyn Provider>, StorageErro
     Ok(tee::open(kind, options)?)
 }
 
-/// Opens the store of `cluster` with the sealing key that only this TEE derives.
+/// Whether a sealed log is there already.
+pub(crate) fn has_log(config: &Config) -> bool {
+    config.data_dir.join(LOG_FILE).exists()
+}
+
+/// Opens the log, or waits while another process has it where that is how this one takes over (it is handed the keys
+/// by that one).
 ///
 /// # Errors
 /// [`StorageError`].
-pub(crate) async fn open(config: &Config, cluster: &str) -> Result<Storage, StorageError> {
-    let tee = open_tee(config)?;
-    make_private(&config.data_dir)?;
-    let key = tee.seal_key(SealPolicy::Device, &format!("daas/store/{cluster}"))?;
-    let keys = SealingKeys::new(cluster, 1, &Zeroizing::new(*key.as_bytes()));
-    let log = RedbLog::open(config.data_dir.join(LOG_FILE)).await?;
-    let store = Store::open(log, keys, SystemClock, store::Options::default()).await?;
-    Ok(Storage { tee, store })
+pub(crate) async fn open_log(
+    config: &Config,
+    stop: &CancellationToken,
+) -> Result<RedbLog, StorageError> {
+    let path = config.data_dir.join(LOG_FILE);
+    match RedbLog::open(&path).await {
+        Err(LogError::InUse { .. }) if !config.handover_from.is_empty() => {
+            tracing::info!("another instance has the sealed log: waiting until it stops");
+            tokio::select! {
+                () = stop.cancelled() => Err(StorageError::Stopped),
+                log = RedbLog::open_when_free(&path) => Ok(log?),
+            }
+        }
+        log => Ok(log?),
+    }
 }
 
-fn make_private(path: &std::path::Path) -> Result<(), StorageError> {
+/// Opens the store of `cluster` with the keys of this instance; it must reach or extend `anchor`, which was read when
+/// the log was this instance's already.
+///
+/// # Errors
+/// [`StorageError`].
+pub(crate) async fn open(
+    log: RedbLog,
+    cluster: &str,
+    keyring: &Keyring,
+    anchor: Option<&Anchor>,
+) -> Result<Store<Stored>, StorageError> {
+    let keys = keyring.sealing_keys(cluster)?;
+    let options = store::Options {
+        expect: anchor.and_then(crate::anchor::expected),
+        ..store::Options::default()
+    };
+    Store::open(log, keys, SystemClock, options).await.map_err(
+        |error| match RollbackError::explain(error, anchor) {
+            Ok(explained) => StorageError::Rollback(explained),
+            Err(error) => StorageError::Open(error),
+        },
+    )
+}
+
+pub(crate) fn make_private(path: &std::path::Path) -> Result<(), StorageError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StorageError::Directory {
         path: path.to_owned(),

@@ -1,6 +1,7 @@
-//! `daas cluster`: a cluster on the chain and what its control plane may run.
+//! `daas cluster`: a cluster on the chain, what its control plane may run, its instances, anchors and key epochs.
 
 pub(crate) mod publish;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -11,9 +12,14 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use chain::{Address, Deployment};
+use nautilus::wire::{ANCHOR, Anchored, ROTATE, Rotated};
+
+use super::admin::AdminArgs;
 use super::chain_args::ChainArgs;
 use crate::cli::Output;
 use crate::render;
+use crate::up::system::System;
 
 /// Arguments of `daas cluster`.
 #[derive(Debug, clap::Args)]
@@ -48,8 +54,33 @@ enum Act {
         #[command(flatten)]
         measurement: Measurement,
     },
+    /// Replace a measurement by another: propose it, approve it, retire the old one
+    #[command(subcommand)]
+    Upgrade(upgrade::Step),
+    /// Verify an instance and register its endpoint and its signing key on the chain
+    Enroll {
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// `host:port` of the instance [default: the system's]
+        endpoint: Option<String>,
+    },
+    /// Anchor the state on the chain now, and show what is anchored
+    Anchor {
+        #[command(flatten)]
+        chain: ChainArgs,
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
+    /// Begin a new key epoch: everything is sealed anew while the cluster runs, the old keys are gone
+    RotateKeys {
+        #[command(flatten)]
+        chain: ChainArgs,
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
 }
 
+/// One on the allow-list, or meant for it.
 #[derive(Debug, Clone, clap::Args)]
 struct Measurement {
     /// The kind of TEE: nitro, sgx, tdx, snp, tpm or simulated
@@ -96,42 +127,93 @@ struct ShownEndpoint {
     measurement: String,
 }
 
-/// Shows the cluster, or changes its allow-list.
+/// Shows the cluster, or changes it.
 pub(crate) async fn run(args: ClusterArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (chain, measurement, source) = match args.act {
-        Act::Publish(args) => return publish::run(args, output).await,
-        Act::Show { chain } => return show(&chain, output).await,
+    let nothing = serde_json::json!({});
+    match args.act {
+        Act::Publish(args) => publish::run(args, output).await,
+        Act::Show { chain } => show(&chain, output).await,
         Act::Approve {
             chain,
             measurement,
             source,
-        } => (chain, measurement, Some(source)),
-        Act::Retire { chain, measurement } => (chain, measurement, None),
-    };
+        } => {
+            let approval = Approval {
+                kind: measurement.kind,
+                measurement: measurement.bytes()?,
+                source,
+                active_at_ms: 0,
+            };
+            govern(&chain, |deployment, cap, cluster| {
+                calls::approve_measurement(deployment, cap, cluster, approval)
+            })
+            .await?;
+            show(&chain, output).await
+        }
+        Act::Retire { chain, measurement } => {
+            let bytes = measurement.bytes()?;
+            govern(&chain, |deployment, cap, cluster| {
+                calls::retire_measurement(deployment, cap, cluster, measurement.kind, &bytes)
+            })
+            .await?;
+            show(&chain, output).await
+        }
+        Act::Upgrade(step) => upgrade::run(step, output).await,
+        Act::Enroll { chain, endpoint } => enroll(&chain, endpoint, output).await,
+        Act::Anchor { chain, admin } => {
+            let anchored: Anchored = admin.post(&chain, ANCHOR, &nothing).await?;
+            render::one(output, &anchored)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Act::RotateKeys { chain, admin } => {
+            let rotated: Rotated = admin.post(&chain, ROTATE, &nothing).await?;
+            render::one(output, &rotated)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+impl Measurement {
+    fn bytes(&self) -> anyhow::Result<Vec<u8>> {
+        hex::decode(self.measurement.trim_start_matches("0x"))
+            .context("--measurement: hexadecimal digits are expected")
+    }
+}
+
+/// Sends a call that needs the capability over the cluster.
+async fn govern(
+    chain: &ChainArgs,
+    call: impl FnOnce(&Deployment, Address, Address) -> calls::Call,
+) -> anyhow::Result<()> {
     let (client, deployment) = chain.connect().await?;
     let cluster = deployment.cluster()?;
     let cap = deployment
         .cluster_cap
         .context("the deployment names no capability over its cluster")?;
-    let bytes = hex::decode(measurement.measurement.trim_start_matches("0x"))
-        .context("--measurement: hexadecimal digits are expected")?;
-    let call = match source {
-        Some(source) => {
-            let approval = Approval {
-                kind: measurement.kind,
-                measurement: bytes,
-                source,
-                active_at_ms: 0,
-            };
-            calls::approve_measurement(&deployment, cap, cluster, approval)
-        }
-        None => calls::retire_measurement(&deployment, cap, cluster, measurement.kind, &bytes),
-    };
     let layout = chain.layout()?;
     let keystore = chain.keystore(|| layout.operator().join("sui.keystore"))?;
     let key = keystore.choose(chain.address.as_ref())?;
-    client.submit(key, &call).await?;
-    show(&chain, output).await
+    client.submit(key, &call(&deployment, cap, cluster)).await?;
+    Ok(())
+}
+
+async fn enroll(
+    chain: &ChainArgs,
+    endpoint: Option<String>,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let (client, deployment) = chain.connect().await?;
+    let layout = chain.layout()?;
+    let address = match endpoint {
+        Some(endpoint) => endpoint,
+        None => System::load(&layout)?.api_address().to_string(),
+    };
+    let keystore = chain.keystore(|| layout.operator().join("sui.keystore"))?;
+    let key = keystore.choose(chain.address.as_ref())?;
+    let url = format!("https://{address}");
+    let instance = nautilus::enroll(&client, &deployment, key, &address, &url).await?;
+    render::one(output, &instance)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn show(chain: &ChainArgs, output: Output) -> anyhow::Result<ExitCode> {

@@ -36,6 +36,9 @@ struct Keys {
     /// gRPC of a Sui full node, or of the embedded ledger
     #[arg(long, env = "DAAS_CHAIN_URL")]
     chain_url: Option<String>,
+    /// gRPC of a further full node, of another operator, for what security depends on; may be repeated
+    #[arg(long, env = "DAAS_CHAIN_WITNESSES", value_delimiter = ',')]
+    chain_witnesses: Option<Vec<String>>,
     /// File that says where the contracts and the cluster are
     #[arg(long, env = "DAAS_DEPLOYMENT")]
     deployment: Option<PathBuf>,
@@ -52,6 +55,15 @@ struct Keys {
     /// Directory of the simulated TEE's device secret, outside the data directory
     #[arg(long, env = "DAAS_SIMULATED_TEE_DIR")]
     simulated_tee_dir: Option<PathBuf>,
+    /// What the root key is sealed to on this machine: `measurement`, `device` (development only) or `none`
+    #[arg(long, env = "DAAS_KEY_CACHE")]
+    key_cache: Option<String>,
+    /// `host:port` of another instance that is asked for the keys when this one has none; may be repeated
+    #[arg(long, env = "DAAS_HANDOVER_FROM", value_delimiter = ',')]
+    handover_from: Option<Vec<String>>,
+    /// Seconds that a change stays without an anchor on the chain, at most [default: 60]
+    #[arg(long, env = "DAAS_ANCHOR_INTERVAL_SECONDS")]
+    anchor_interval_seconds: Option<u64>,
     /// Addresses of pods [default: 10.42.0.0/16]
     #[arg(long, env = "DAAS_POD_CIDR")]
     pod_cidr: Option<String>,
@@ -84,5 +96,16 @@ struct Keys {
 /// Runs the control plane until it is asked to stop.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let config: nautilus::Config = config::load(args.config.as_deref(), &args.keys)?;
+    // Before any key is in memory.
+    let protection = nautilus::protect_process()?;
+    anyhow::ensure!(
+        protection.undumpable,
+        "the system does not forbid core dumps of this process, which would hold keys"
+    );
+    if !protection.locked {
+        tracing::warn!(
+            "this process may not lock its memory (CAP_IPC_LOCK, or no limit on locked memory): what is not a key may go to swap"
+        );
+    }
     until_signal(|shutdown| nautilus::run(config, shutdown, notify::ready)).await
 }

@@ -1,15 +1,20 @@
-//! `daas verify`: is this control plane what the chain says it should be?
+//! `daas verify`: the passport of a cluster, or of one endpoint of it.
+//!
+//! Everything is read from the chain and from the control plane's own evidence; no key, no account and no privilege is
+//! needed. The exit code is the verdict: 0 everything holds, 2 something does not, 3 everything holds but the TEE is
+//! simulated, so that it proves nothing; 1 when it could not be judged.
+
+mod passport;
+mod show;
 
 use std::process::ExitCode;
 
-use attested::Connection;
-use serde::Serialize;
+use chain::{Address, Client, Deployment};
 
 use super::chain_args::ChainArgs;
 use crate::cli::Output;
-use crate::render;
-use crate::up::kubeconfig::expectation;
 use crate::up::system::System;
+use passport::{Passport, Verdict};
 
 /// Arguments of `daas verify`.
 #[derive(Debug, clap::Args)]
@@ -17,46 +22,55 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     chain: ChainArgs,
 
-    /// `host:port` of the control plane [default: the system's]
-    endpoint: Option<String>,
+    /// `host:port` of a control plane, or the id of a cluster whose registered endpoints are all verified [default: the
+    /// system's control plane]
+    subject: Option<String>,
+
+    /// The oldest anchor that is fine, in seconds
+    #[arg(long, default_value_t = 600)]
+    max_anchor_age: u64,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Verdict {
-    endpoint: String,
-    cluster: String,
-    tee: String,
-    hardware_rooted: bool,
-    measurement: String,
-    tls_key_hash: String,
-}
-
-/// Connects, verifies, and shows what was proven; an error when anything does not hold.
+/// Gathers, judges, shows.
 pub(crate) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<ExitCode> {
-    let (chain, deployment) = args.chain.connect().await?;
-    let endpoint = match args.endpoint {
-        Some(endpoint) => endpoint,
-        None => System::load(&args.chain.layout()?)?
-            .api_address()
-            .to_string(),
-    };
-    let expected = expectation(&chain, &deployment, true).await?;
-    let connection = Connection::open(&endpoint, &expected).await?;
-    let claims = connection.claims();
-    render::one(
-        output,
-        &Verdict {
-            endpoint,
-            cluster: expected.cluster.to_string(),
-            tee: claims.kind.to_string(),
-            hardware_rooted: claims.hardware_rooted,
-            measurement: claims.measurement.to_string(),
-            tls_key_hash: hex::encode(connection.tls_key()),
-        },
-    )?;
-    if !claims.hardware_rooted {
-        eprintln!("⚠ the TEE is simulated: this proves nothing, and is for development only");
+    let (client, mut deployment) = args.chain.connect().await?;
+    let addresses = subject(&args, &client, &mut deployment).await?;
+    let passport = Passport::gather(&client, &deployment, &addresses, args.max_anchor_age).await?;
+    match output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&passport)?),
+        Output::Text => print!("{}", show::text(&passport)),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(match passport.verdict {
+        Verdict::Trusted => 0,
+        Verdict::Refused => 2,
+        Verdict::Simulated => 3,
+    }))
+}
+
+/// Which endpoints are meant.
+async fn subject(
+    args: &VerifyArgs,
+    client: &Client,
+    deployment: &mut Deployment,
+) -> anyhow::Result<Vec<String>> {
+    match &args.subject {
+        Some(subject) if subject.starts_with("0x") => {
+            let id: Address = subject
+                .parse()
+                .map_err(|_| anyhow::anyhow!("{subject} is no object's id"))?;
+            deployment.cluster = Some(id);
+            let cluster = client.cluster(deployment, id).await?;
+            let address = |url: &String| {
+                let address = url.trim_start_matches("https://").trim_end_matches('/');
+                address.to_owned()
+            };
+            Ok(cluster.endpoints.iter().map(|e| address(&e.url)).collect())
+        }
+        Some(endpoint) => Ok(vec![endpoint.clone()]),
+        None => Ok(vec![
+            System::load(&args.chain.layout()?)?
+                .api_address()
+                .to_string(),
+        ]),
+    }
 }

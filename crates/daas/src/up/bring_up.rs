@@ -8,8 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use chain::calls::EndpointRegistration;
-use chain::objects::TeeKind;
 use chain::{Client, Deployment};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
@@ -27,8 +25,11 @@ use crate::cli::UpArgs;
 use crate::progress::Progress;
 use crate::render;
 
+/// Where the embedded ledger says where the contracts are, below its directory.
 /// An epoch of the embedded ledger.
 const EPOCH: Duration = Duration::from_secs(60);
+/// The longest time that a change stays without an anchor.
+const ANCHOR_INTERVAL: Duration = Duration::from_secs(15);
 /// What the operator and each worker have at genesis, in MIST.
 const FUNDS: u64 = 10_000 * 1_000_000_000;
 /// Longest wait for a node to be Ready, and for the sample's pods.
@@ -211,6 +212,9 @@ async fn start_server(
             "deployment": operator.deployment_file(),
             "tee": "simulated",
             "simulatedTeeDir": layout.simulated_tee(),
+            // Another build on the same directory goes on with it.
+            "keyCache": "device",
+            "anchorIntervalSeconds": ANCHOR_INTERVAL.as_secs(),
         }),
     )?;
     let args = role("server", &layout.config("server"));
@@ -225,19 +229,15 @@ async fn administrator(
     deployment: &Deployment,
 ) -> anyhow::Result<(Kubeconfig, Duration)> {
     // What the chain is told of the control plane is what its verified evidence says.
-    let attested = super::kubeconfig::attest(system, chain, deployment).await?;
-    operator
-        .register_endpoint(
-            chain,
-            deployment,
-            EndpointRegistration {
-                url: system.api_url(),
-                tls_key_hash: attested.tls_key_hash,
-                measurement: attested.measurement,
-                kind: TeeKind::Simulated,
-            },
-        )
-        .await?;
+    let address = system.api_address().to_string();
+    nautilus::enroll(
+        chain,
+        deployment,
+        operator.key()?,
+        &address,
+        &system.api_url(),
+    )
+    .await?;
     let stake = operator.admin_stake(chain, deployment).await?;
     let kubeconfig = Kubeconfig::new(
         system,

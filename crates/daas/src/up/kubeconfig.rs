@@ -5,31 +5,21 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use attested::{Connection, Expectation, TeeRoot};
+use attested::{Connection, TeeRoot};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chain::keystore::Keystore;
-use chain::objects::Cluster;
 use chain::{Address, Client, Deployment};
 use kube::config::{KubeConfigOptions, Kubeconfig as KubeKubeconfig};
 use seal::wire::{Der, LoginRequest, LoginResponse, USER_LOGIN};
 use seal::{ObjectId, UserLogin};
 use serde_json::json;
-use tee_verify::{Kind, Measurement, Policy};
 use zeroize::Zeroizing;
 
 use super::system::System;
 
 /// How soon a renewal that failed is tried again.
 const RETRY: Duration = Duration::from_secs(15);
-
-/// What verified evidence says of a control plane.
-pub(crate) struct Attested {
-    /// SHA-256 of its TLS key's SubjectPublicKeyInfo.
-    pub tls_key_hash: [u8; 32],
-    /// What it runs.
-    pub measurement: Vec<u8>,
-}
 
 /// What was proven of the control plane that the certificate is of; the kubeconfig says so.
 struct Proven {
@@ -49,52 +39,6 @@ pub(crate) struct Kubeconfig {
     deployment: Deployment,
     stake: Address,
     roots: Vec<TeeRoot>,
-}
-
-/// Verifies the control plane against the allow-list on the chain, before its TLS key is known
-/// there.
-///
-/// # Errors
-/// What of it is not to be trusted.
-pub(crate) async fn attest(
-    system: &System,
-    chain: &Client,
-    deployment: &Deployment,
-) -> anyhow::Result<Attested> {
-    let expected = expectation(chain, deployment, false).await?;
-    let connection = Connection::open(&system.api_address().to_string(), &expected).await?;
-    Ok(Attested {
-        tls_key_hash: connection.tls_key(),
-        measurement: connection.claims().measurement.as_bytes().to_vec(),
-    })
-}
-
-/// What the chain says a control plane of the cluster must prove.
-///
-/// # Errors
-/// When the chain can't be read.
-pub(crate) async fn expectation(
-    chain: &Client,
-    deployment: &Deployment,
-    registered: bool,
-) -> anyhow::Result<Expectation> {
-    let id = deployment.cluster()?;
-    let cluster = chain.object::<Cluster>(deployment, id).await?.value;
-    let mut policy = Policy::new();
-    for allowed in cluster.measurements.iter().filter(|m| !m.retired) {
-        let kind = Kind::try_from(allowed.kind.code())?;
-        policy = policy.allow(kind, Measurement::from_bytes(&allowed.bytes)?);
-    }
-    let keys = cluster
-        .endpoints
-        .iter()
-        .filter_map(|e| e.tls_key_hash.as_slice().try_into().ok())
-        .collect();
-    Ok(Expectation {
-        cluster: ObjectId(id.into_inner()),
-        policy,
-        tls_keys: registered.then_some(keys),
-    })
 }
 
 impl Kubeconfig {
@@ -188,7 +132,7 @@ impl Kubeconfig {
     }
 
     async fn login(&self, key: &pki::KeyPair) -> anyhow::Result<(LoginResponse, Proven)> {
-        let mut expected = expectation(&self.chain, &self.deployment, true).await?;
+        let mut expected = nautilus::expectation(&self.chain, &self.deployment, true).await?;
         for root in &self.roots {
             expected.policy = root.trust(expected.policy)?;
         }

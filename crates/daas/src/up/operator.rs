@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use chain::calls::{self, Approval, Call, EndpointRegistration};
+use chain::calls::{self, Approval, Call};
 use chain::keystore::{Key, Keystore};
 use chain::objects::{Cluster, Stake, StakeStatus, StakingPool, TeeKind, Tier};
 use chain::{Address, Client, Deployment, Executed, Settlement, SignedTransaction};
@@ -69,7 +69,10 @@ impl Operator {
     /// # Errors
     /// What the chain says.
     pub(crate) async fn publish(&self, chain: &Client) -> anyhow::Result<Deployment> {
-        let (file, pending) = (self.directory.join("published.json"), self.pending("publish"));
+        let (file, pending) = (
+            self.directory.join("published.json"),
+            self.pending("publish"),
+        );
         let publication = publish::publication(&file, &pending);
         publish::publish(chain, self.key()?, &publication).await
     }
@@ -141,33 +144,6 @@ impl Operator {
             chain.submit(self.key()?, &call).await?;
         }
         Ok(deployment)
-    }
-
-    /// Registers where the control plane is and which TLS key it has, unless the chain says so
-    /// already.
-    ///
-    /// # Errors
-    /// What the chain says.
-    pub(crate) async fn register_endpoint(
-        &self,
-        chain: &Client,
-        deployment: &Deployment,
-        endpoint: EndpointRegistration,
-    ) -> anyhow::Result<()> {
-        let id = deployment.cluster()?;
-        let cluster = chain.object::<Cluster>(deployment, id).await?.value;
-        let same = cluster.endpoints.iter().any(|e| {
-            e.url == endpoint.url
-                && e.tls_key_hash == endpoint.tls_key_hash
-                && e.measurement == endpoint.measurement
-                && e.kind == endpoint.kind
-        });
-        if !same {
-            let cap = cluster_cap(deployment)?;
-            let call = calls::register_endpoint(deployment, cap, id, endpoint);
-            chain.submit(self.key()?, &call).await?;
-        }
-        Ok(())
     }
 
     /// The stake in the admin tier; made at the first time, and again when it was given back.

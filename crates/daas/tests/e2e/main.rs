@@ -3,4 +3,5 @@
 
 mod bad_input;
 mod system;
+mod trust;
 mod whole_life;

@@ -45,6 +45,7 @@ fn up_workloads_crashes_unstaking_down() {
     let status = system.daas(&["status"], &[]);
     assert!(status.status.success(), "{}", text(&status));
     secrets_are_private(&system);
+    crate::trust::check(&system);
 
     workloads(&system);
     let stakes = system.json(&["stake"]);
@@ -122,11 +123,8 @@ fn secrets_are_private(system: &System) {
         "--from-literal=key=canary-content-4711",
     ]);
     system.kubectl(&["create", "configmap", "kept", "--from-literal=a=b"]);
-    for entry in fs::read_dir(system.path().join("server"))
-        .unwrap()
-        .flatten()
-    {
-        let bytes = fs::read(entry.path()).unwrap();
+    for path in crate::trust::files(&system.path().join("server")) {
+        let bytes = fs::read(&path).unwrap();
         let encoded = "Y2FuYXJ5LWNvbnRlbnQtNDcxMQ";
         for needle in [
             "canary",
@@ -138,7 +136,7 @@ fn secrets_are_private(system: &System) {
             "worker-0",
         ] {
             let found = bytes.windows(needle.len()).any(|w| w == needle.as_bytes());
-            assert!(!found, "{needle:?} in {}", entry.path().display());
+            assert!(!found, "{needle:?} in {}", path.display());
         }
     }
 }
