@@ -21,10 +21,13 @@ pub(super) struct Source {
     parsed: Mutex<Parsed>,
 }
 
+/// Keys and the revisions at which they were read.
+type Versions = Vec<(Arc<str>, Revision)>;
+
 #[derive(Default)]
 struct Parsed {
-    of: Vec<(Arc<str>, Revision)>,
-    policies: HashMap<Arc<str>, (Vec<(Arc<str>, Revision)>, Arc<Policy>)>,
+    of: Versions,
+    policies: HashMap<Arc<str>, (Versions, Arc<Policy>)>,
     all: Arc<Vec<Arc<Policy>>>,
 }
 
