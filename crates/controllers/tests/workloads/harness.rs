@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use controllers::{Clock, Options, Signers};
+use controllers::{Clock, ExtensionApi, ExtensionApis, Options, Signers};
 use parking_lot::Mutex;
 use registry::api::{Api, TypedEvent};
 use registry::{
@@ -20,6 +20,7 @@ pub struct Cluster {
     pub registry: Registry,
     clock: Clock,
     pub signers: Signers,
+    pub metrics: Arc<Metrics>,
     controllers: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     stop: CancellationToken,
 }
@@ -56,6 +57,21 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
         .flatten()
         .find(|c| c["type"] == kind)
         .unwrap_or(&Value::Null)
+}
+
+/// A metrics API that serves what a test puts in; without anything there is none.
+#[derive(Default)]
+pub struct Metrics(pub Mutex<Option<Value>>);
+
+#[async_trait::async_trait]
+impl ExtensionApi for Metrics {
+    async fn get(&self, path: &str) -> Result<Value, u16> {
+        assert!(
+            path.starts_with("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dweb"),
+            "{path}"
+        );
+        self.0.lock().clone().ok_or(404)
+    }
 }
 
 fn signers() -> Signers {
@@ -96,6 +112,7 @@ impl Cluster {
             registry,
             clock,
             signers: signers(),
+            metrics: Arc::default(),
             controllers: Mutex::new(None),
             stop: CancellationToken::new(),
         });
@@ -122,6 +139,7 @@ impl Cluster {
             node_cidr_mask: 24,
             root_ca_pem: "the root CA".to_owned(),
             signers: Some(self.signers.clone()),
+            extension_apis: ExtensionApis(Some(self.metrics.clone())),
         };
         let run =
             controllers::run_with_clock(self.registry.clone(), options, self.clock, stop.clone());
@@ -229,6 +247,7 @@ impl Cluster {
             "horizontalpodautoscalers" => ("autoscaling", "v2"),
             "poddisruptionbudgets" => ("policy", "v1"),
             "customresourcedefinitions" => ("apiextensions.k8s.io", "v1"),
+            "validatingadmissionpolicies" => ("admissionregistration.k8s.io", "v1"),
             "widgets" | "gadgets" => ("example.com", "v1"),
             _ => ("", "v1"),
         };
@@ -417,7 +436,7 @@ async fn serve(pods: &Api<Value>, pod: &Value, clock: Clock) {
             "True"
         };
         let since = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let status = json!({"status": {"phase": "Running", "podIP": "10.42.0.9", "conditions": [
+        let status = json!({"status": {"phase": "Running", "podIP": "10.42.0.9", "startTime": since, "conditions": [
             {"type": "Ready", "status": ready, "lastTransitionTime": since}]}});
         let _ = pods
             .patch(namespace, name, "status", Patch::Strategic(status))

@@ -164,3 +164,43 @@ async fn an_aggregated_role_has_the_rules_of_its_parts() {
     wait(&["list"]).await;
     cluster.settle().await;
 }
+
+#[tokio::test]
+async fn a_policys_status_warns_of_faulty_expressions() {
+    let cluster = Cluster::start().await;
+    let made = cluster
+        .create(
+            "validatingadmissionpolicies",
+            json!({"metadata": {"name": "replicas"}, "spec": {
+                "matchConstraints": {"resourceRules": [{"apiGroups": ["apps"], "apiVersions": ["v1"],
+                    "operations": ["CREATE"], "resources": ["deployments"]}]},
+                "validations": [{"expression": "object.replicas > 1"}]}}),
+        )
+        .await;
+    assert_eq!(made["metadata"]["generation"], 1);
+    let checked = |generation: i64| {
+        move |p: Option<&Value>| {
+            p.is_some_and(|p| p.pointer("/status/observedGeneration") == Some(&generation.into()))
+        }
+    };
+    let policy = cluster
+        .until("validatingadmissionpolicies", "", "replicas", checked(1))
+        .await
+        .unwrap();
+    assert_eq!(
+        at(&policy, "/status/typeChecking/expressionWarnings"),
+        &json!([{"fieldRef": "spec.validations[0].expression",
+            "warning": "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'\n | object.replicas > 1\n | ......^\n"}])
+    );
+    let fixed = json!({"spec": {"validations": [{"expression": "object.spec.replicas > 1"}]}});
+    cluster
+        .api("validatingadmissionpolicies")
+        .patch(None, "replicas", "", Patch::Merge(fixed))
+        .await
+        .unwrap();
+    let policy = cluster
+        .until("validatingadmissionpolicies", "", "replicas", checked(2))
+        .await
+        .unwrap();
+    assert_eq!(at(&policy, "/status/typeChecking"), &json!({}));
+}
