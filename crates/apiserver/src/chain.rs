@@ -30,6 +30,7 @@ use crate::authn::{Authenticated, AuthenticationError, Authenticator};
 use crate::authz::attributes::Attributes;
 use crate::authz::{Authorizer, forbidden};
 use crate::connection::ConnectionInfo;
+use crate::consistency::{self, Consistency};
 use crate::discovery::Discovery;
 use crate::health::Health;
 use crate::limits::Limits;
@@ -63,6 +64,7 @@ pub(crate) struct Handler {
     pub(crate) openapi: crate::openapi::OpenApi,
     pub(crate) frames: Arc<crate::output::Frames>,
     side: Option<Arc<dyn SideRoutes>>,
+    consistency: Option<Arc<dyn Consistency>>,
     pub(crate) audit: Option<Audit>,
     flow: flow::Flow,
     draining: AtomicBool,
@@ -109,6 +111,7 @@ impl Handler {
             metrics: Arc::new(Metrics::new(metrics)),
             frames: Arc::default(),
             side: builder.side,
+            consistency: builder.consistency,
             audit: builder.audit,
             flow,
             limits: builder.limits,
@@ -294,6 +297,15 @@ impl Handler {
         if record.wants_answer() {
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
+        let anchored = match consistency::asked(
+            self.consistency.as_ref(),
+            request.headers(),
+            &query,
+            long_running,
+        ) {
+            Ok(anchored) => anchored,
+            Err(status) => return mark(respond::status(&status)),
+        };
         let local = connection.remote.ip().is_loopback() && !self.limits.gzip_local;
         let api = ApiRequest {
             handler: self.clone(),
@@ -305,7 +317,7 @@ impl Handler {
             captured: record.captured.clone(),
             request,
         };
-        let answer = crate::dispatch::dispatch(api);
+        let answer = consistency::after(anchored, crate::dispatch::dispatch(api));
         let response = if long_running {
             answer.await
         } else {

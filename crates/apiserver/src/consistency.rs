@@ -69,13 +69,17 @@ pub(crate) async fn after(
     };
     match consistency.anchored().await {
         Ok(revision) => {
-            reply.headers_mut().insert(ANCHORED, HeaderValue::from(revision));
+            reply
+                .headers_mut()
+                .insert(ANCHORED, HeaderValue::from(revision));
             reply
         }
         Err(why) => respond::status(&Status::failure(
             504,
             Reason::Timeout,
-            format!("the request was carried out, but what it shows or made is not anchored: {why}"),
+            format!(
+                "the request was carried out, but what it shows or made is not anchored: {why}"
+            ),
         )),
     }
 }
@@ -112,7 +116,12 @@ mod tests {
         assert_eq!(ask(Ok(1), "", "consistency=anchored", false), Ok(true));
         assert_eq!(ask(Ok(1), "strong", "", false), Err(400));
         assert_eq!(ask(Ok(1), "anchored", "watch=1", true), Err(400));
-        let nobody = asked(None, &HeaderMap::new(), &Query::parse("consistency=anchored"), false);
+        let nobody = asked(
+            None,
+            &HeaderMap::new(),
+            &Query::parse("consistency=anchored"),
+            false,
+        );
         assert_eq!(nobody.err().unwrap().code, 400);
     }
 

@@ -12,6 +12,7 @@ use crate::audit::Audit;
 use crate::authn::gate::{IdentityGate, OpenGate};
 use crate::authn::service_account::ServiceAccountTokens;
 use crate::chain::Handler;
+use crate::consistency::Consistency;
 use crate::health::HealthCheck;
 use crate::limits::Limits;
 use crate::node_connector::{NoNodes, NodeConnector};
@@ -50,6 +51,7 @@ pub struct ServerBuilder {
     pub(crate) gate: Arc<dyn IdentityGate>,
     pub(crate) nodes: Arc<dyn NodeConnector>,
     pub(crate) side: Option<Arc<dyn SideRoutes>>,
+    pub(crate) consistency: Option<Arc<dyn Consistency>>,
     pub(crate) tokens: Option<Arc<ServiceAccountTokens>>,
     pub(crate) audit: Option<Audit>,
     pub(crate) checks: Vec<Arc<dyn HealthCheck>>,
@@ -86,6 +88,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn side_routes(mut self, side: Arc<dyn SideRoutes>) -> Self {
         self.side = Some(side);
+        self
+    }
+
+    /// Who anchors the state, for clients that ask for anchored consistency. Without it they are refused.
+    #[must_use]
+    pub fn consistency(mut self, consistency: Arc<dyn Consistency>) -> Self {
+        self.consistency = Some(consistency);
         self
     }
 
@@ -186,6 +195,7 @@ impl Server {
             gate: Arc::new(OpenGate),
             nodes: Arc::new(NoNodes),
             side: None,
+            consistency: None,
             tokens: None,
             audit: None,
             checks: Vec::new(),
