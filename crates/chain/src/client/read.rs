@@ -8,7 +8,7 @@ use sui_sdk_types::{Address, Object, ObjectType, StructTag};
 
 use super::{Client, parse};
 use crate::error::from_status;
-use crate::events::Event;
+use crate::events::{EarnerSettled, Event};
 use crate::objects::{Cluster, MoveObject, OnChain, SealToken, Stake, StakingPool};
 use crate::{ChainError, Deployment};
 
@@ -303,11 +303,37 @@ impl Client {
         on: &Deployment,
         sender: Address,
     ) -> Result<Vec<Event>, ChainError> {
-        let action = "list events";
         let filter = proto::EventFilter::all([
             filter::event::sender(sender),
             filter::event::event_type(on.original_package.to_string()),
         ]);
+        self.list_events(on, filter).await
+    }
+
+    /// How an enrolled stake stood when its rewards were last touched; `None` when it never was enrolled.
+    ///
+    /// # Errors
+    /// That of asking.
+    pub async fn earner(
+        &self,
+        on: &Deployment,
+        stake: Address,
+    ) -> Result<Option<EarnerSettled>, ChainError> {
+        let settled = format!("{}::rewards::EarnerSettled", on.original_package);
+        let filter = proto::EventFilter::all([filter::event::event_type(settled)]);
+        let events = self.list_events(on, filter).await?;
+        Ok(events.into_iter().rev().find_map(|event| match event {
+            Event::EarnerSettled(settled) if settled.stake_id == stake => Some(settled),
+            _ => None,
+        }))
+    }
+
+    async fn list_events(
+        &self,
+        on: &Deployment,
+        filter: proto::EventFilter,
+    ) -> Result<Vec<Event>, ChainError> {
+        let action = "list events";
         let request = proto::ListEventsRequest::default()
             .with_filter(filter)
             .with_read_mask(FieldMask::from_str("event_type,contents"));

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chain::objects::{Stake, Tier};
+use chain::keystore::Key;
+use chain::objects::{Stake, StakeStatus, Tier};
 use chain::{Address, Client, Deployment, calls};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -30,14 +31,22 @@ pub(crate) struct StakeArgs {
     #[arg(long, value_parser = render::parse_sui, requires = "tier")]
     amount: Option<u64>,
 
-    /// The stake to show [default: the workers' and the operator's]
+    /// The stake to show or act on [default: the workers' and the operator's]
     #[arg(long, conflicts_with = "tier")]
     stake: Option<Address>,
+
+    /// Add to the stake, in SUI (`1.5`) or MIST (`1500mist`)
+    #[arg(long, value_name = "AMOUNT", value_parser = render::parse_sui, requires = "stake")]
+    top_up: Option<u64>,
+
+    /// Free the stake, if it is jailed and its sentence over
+    #[arg(long, requires = "stake", conflicts_with = "top_up")]
+    unjail: bool,
 }
 
 /// Which stake an act is about.
 #[derive(Debug, Clone, clap::Args)]
-struct Subject {
+pub(super) struct Subject {
     /// The stake's object id
     #[arg(long, conflicts_with = "worker")]
     stake: Option<Address>,
@@ -58,6 +67,11 @@ pub(crate) struct UnstakeArgs {
     /// Take the coins of a stake whose unbonding time is over
     #[arg(long)]
     withdraw: bool,
+
+    /// Only this much, in SUI (`1.5`) or MIST (`1500mist`); `daas delegate` shows the part, and takes it
+    /// out once its time is over
+    #[arg(long, value_parser = render::parse_sui, conflicts_with = "withdraw")]
+    amount: Option<u64>,
 }
 
 /// Arguments of `daas slash`.
@@ -92,6 +106,11 @@ struct Shown {
     locked_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawable_at: Option<String>,
+    delegated: String,
+    queued: String,
+    pending_cases: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jailed_until: Option<String>,
 }
 
 impl From<&Stake> for Shown {
@@ -100,17 +119,26 @@ impl From<&Stake> for Shown {
             id: stake.id,
             owner: stake.owner,
             tier: stake.tier.as_str(),
-            status: stake.status.as_str(),
+            status: match stake.status {
+                StakeStatus::Active if stake.tombstoned => "tombstoned",
+                StakeStatus::Active if stake.jailed_until_ms > 0 => "jailed",
+                status => status.as_str(),
+            },
             balance_mist: stake.balance,
             balance: render::sui(stake.balance),
             slashed: render::sui(stake.slashed),
             locked_until: time(stake.locked_until_ms),
             withdrawable_at: time(stake.withdrawable_at_ms),
+            delegated: render::sui(stake.delegated.balance),
+            queued: render::sui(stake.queue.balance),
+            pending_cases: stake.cases,
+            jailed_until: time(stake.jailed_until_ms),
         }
     }
 }
 
-fn time(ms: u64) -> Option<String> {
+/// A time on the chain as it is shown; none for 0.
+pub(super) fn time(ms: u64) -> Option<String> {
     if ms == 0 {
         return None;
     }
@@ -137,6 +165,20 @@ pub(crate) async fn stake(args: StakeArgs, output: Output) -> anyhow::Result<Exi
         let id = done.created("staking::Stake")?;
         return show(&client, &deployment, &[id], output).await;
     }
+    if let Some(id) = args.stake
+        && (args.unjail || args.top_up.is_some())
+    {
+        let subject = Subject {
+            stake: Some(id),
+            worker: 0,
+        };
+        let key = owner_key(&client, &deployment, &args.chain, &subject, id).await?;
+        let call = match args.top_up {
+            Some(amount) => calls::top_up(&deployment, id, amount),
+            None => calls::unjail(&deployment, id),
+        };
+        client.submit(&key, &call).await?;
+    }
     let ids = match args.stake {
         Some(id) => vec![id],
         None => {
@@ -159,16 +201,13 @@ pub(crate) async fn stake(args: StakeArgs, output: Output) -> anyhow::Result<Exi
 pub(crate) async fn unstake(args: UnstakeArgs, output: Output) -> anyhow::Result<ExitCode> {
     let (client, deployment) = args.chain.connect().await?;
     let id = args.subject.id(&args.chain)?;
-    let default = worker_keystore(&args.chain, &args.subject)?;
-    let keystore = args.chain.keystore(|| default)?;
-    let owner = client.object::<Stake>(&deployment, id).await?.value.owner;
-    let key = keystore.key(args.chain.address.as_ref().unwrap_or(&owner))?;
-    let call = if args.withdraw {
-        calls::withdraw(&deployment, id)
-    } else {
-        calls::request_unstake(&deployment, id)?
+    let key = owner_key(&client, &deployment, &args.chain, &args.subject, id).await?;
+    let call = match args.amount {
+        Some(amount) => calls::unstake_part(&deployment, id, amount)?,
+        None if args.withdraw => calls::withdraw(&deployment, id),
+        None => calls::request_unstake(&deployment, id)?,
     };
-    client.submit(key, &call).await?;
+    client.submit(&key, &call).await?;
     show(&client, &deployment, &[id], output).await
 }
 
@@ -190,7 +229,7 @@ pub(crate) async fn slash(args: SlashArgs, output: Output) -> anyhow::Result<Exi
 }
 
 impl Subject {
-    fn id(&self, chain: &ChainArgs) -> anyhow::Result<Address> {
+    pub(super) fn id(&self, chain: &ChainArgs) -> anyhow::Result<Address> {
         match self.stake {
             Some(id) => Ok(id),
             None => worker_files::stake(&chain.layout()?, self.worker)?.with_context(|| {
@@ -201,6 +240,22 @@ impl Subject {
             }),
         }
     }
+}
+
+/// The key of the stake's owner: of the keystore that is named, or of the worker's.
+pub(super) async fn owner_key(
+    client: &Client,
+    deployment: &Deployment,
+    chain: &ChainArgs,
+    subject: &Subject,
+    stake: Address,
+) -> anyhow::Result<Key> {
+    let default = worker_keystore(chain, subject)?;
+    let keystore = chain.keystore(|| default)?;
+    let owner = client.object::<Stake>(deployment, stake).await?.value.owner;
+    Ok(keystore
+        .key(chain.address.as_ref().unwrap_or(&owner))?
+        .clone())
 }
 
 fn worker_keystore(chain: &ChainArgs, subject: &Subject) -> anyhow::Result<PathBuf> {
