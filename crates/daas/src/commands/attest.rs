@@ -227,6 +227,51 @@ mod tests {
     }
 
     #[test]
+    fn a_control_planes_answer_brings_its_collateral() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        let Some(folder) = vectors() else { return };
+        let read = |name: &str| STANDARD.encode(std::fs::read(folder.join(name)).unwrap());
+        let answer = |certificates: &[&str]| {
+            let certificates: Vec<String> = certificates.iter().map(|name| read(name)).collect();
+            serde_json::json!({
+                "cluster": "0x00", "kind": "snp", "nonce": "00",
+                "evidence": { "kind": "snp", "body": read("snp/coco_test-report.bin") },
+                "collateral": { "certificates": certificates },
+            })
+        };
+        let work = tempfile::tempdir().unwrap();
+        let file = work.path().join("answer.json");
+        let at = format!("{} --at 2025-01-01T00:00:00Z", file.display());
+        let judged = |answer: serde_json::Value, more: &str| {
+            std::fs::write(&file, answer.to_string()).unwrap();
+            attest(&folder, &format!("{at} {more}")).unwrap()
+        };
+        let whole = answer(&["snp/coco_test-vcek.der"]);
+        assert_eq!(judged(whole.clone(), "").exit_code(), 0);
+        assert_eq!(judged(answer(&[]), "").exit_code(), 1);
+        // What is given on the command line counts instead.
+        let other = "--certs {v}/snp/coco_test-vcek-invalid-new.der";
+        assert_eq!(judged(whole.clone(), other).exit_code(), 2);
+        let policy = work.path().join("policy.json");
+        std::fs::write(&policy, r#"{"snpMaxVmpl": 0, "reportData": "00"}"#).unwrap();
+        let policy = format!("--policy {}", policy.display());
+        let refused = judged(whole.clone(), &policy);
+        assert!(
+            matches!(
+                refused,
+                Verdict::Refused {
+                    check: "binding",
+                    ..
+                }
+            ),
+            "{refused:?}"
+        );
+        std::fs::write(&file, whole.to_string()).unwrap();
+        assert!(attest(&folder, &format!("{at} --kind nitro")).is_err());
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error() {
         let work = tempfile::tempdir().unwrap();
         let file = work.path().join("file");
