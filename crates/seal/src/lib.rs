@@ -12,6 +12,7 @@
 //! canonical and length-prefixed, so no two different messages share an encoding.
 
 mod commitment;
+mod encoded;
 mod heartbeat;
 mod id;
 mod join;
@@ -22,6 +23,7 @@ mod token;
 pub mod wire;
 
 pub use commitment::Commitment;
+pub use encoded::{EncodedToken, InvalidEncodedToken};
 pub use heartbeat::{Heartbeat, SignedHeartbeat};
 pub use id::{Bytes32, InvalidNodeId, InvalidObjectId, NodeId, ObjectId};
 pub use join::{JoinProof, ProofRejected, RenewProof};
