@@ -134,6 +134,33 @@ impl Aggregator {
             .map(Arc::clone)
     }
 
+    /// The JSON at a path of the server that serves it, asked for as `user`; or the code of the failure.
+    pub(crate) async fn read(
+        &self,
+        path: &str,
+        user: &registry::UserInfo,
+    ) -> Result<serde_json::Value, u16> {
+        let bare = path.split('?').next().unwrap_or_default();
+        let remote = self.find(bare).ok_or(404u16)?;
+        if !remote.available {
+            return Err(503);
+        }
+        let (code, body) = availability::get(&self.shared, &remote, path, user, "application/json")
+            .await
+            .map_err(|error| {
+                tracing::debug!(
+                    error,
+                    path = bare,
+                    "an aggregated API server was not reached"
+                );
+                503u16
+            })?;
+        if !code.is_success() {
+            return Err(code.as_u16());
+        }
+        serde_json::from_slice(&body).map_err(|_| 500)
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

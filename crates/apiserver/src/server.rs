@@ -221,6 +221,19 @@ impl Server {
         listener::run(self.shared.clone(), listener, stop).await
     }
 
+    /// Reads JSON of the aggregated API server that serves a path (with its query), as a user of the control plane's own
+    /// choice: nothing is authorised here, the server behind does that.
+    ///
+    /// # Errors
+    /// The HTTP code: 404 where no aggregated server serves the path's group and version, 503 where it is not available.
+    pub async fn read_aggregated(
+        &self,
+        path: &str,
+        user: &registry::UserInfo,
+    ) -> Result<serde_json::Value, u16> {
+        self.shared.handler.aggregator.read(path, user).await
+    }
+
     /// Where new connections' certificate is replaced.
     #[must_use]
     pub fn tls(&self) -> &Arc<ServingTls> {

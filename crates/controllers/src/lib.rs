@@ -8,6 +8,7 @@
 
 #![allow(clippy::result_large_err)] // A Status is what a failed request answers with.
 
+mod autoscaler;
 mod certificates;
 mod claim;
 mod clock;
@@ -49,6 +50,7 @@ use machinery::Status;
 use registry::Registry;
 use tokio_util::sync::CancellationToken;
 
+pub use autoscaler::{ExtensionApi, ExtensionApis};
 pub use certificates::Signers;
 pub use clock::Clock;
 
@@ -66,6 +68,8 @@ pub struct Options {
     pub root_ca_pem: String,
     /// Who signs approved certificate requests; without them nobody does.
     pub signers: Option<Signers>,
+    /// Where autoscalers read metrics.
+    pub extension_apis: ExtensionApis,
 }
 
 impl Options {
@@ -76,6 +80,7 @@ impl Options {
             node_cidr_mask,
             root_ca_pem,
             signers: None,
+            extension_apis: ExtensionApis::default(),
         }
     }
 }
@@ -128,6 +133,7 @@ pub async fn run_with_clock(
     resource_quota::start(&mut setup)?;
     role_aggregation::start(&mut setup)?;
     storage_protection::start(&mut setup)?;
+    autoscaler::start(&mut setup, options.extension_apis)?;
     certificates::start(&mut setup, options.signers)?;
     custom::start(&mut setup)?;
     validating_admission_policy::start(&mut setup)?;

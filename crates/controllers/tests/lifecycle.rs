@@ -65,6 +65,7 @@ impl Cluster {
             node_cidr_mask: 24,
             root_ca_pem: "pem".to_owned(),
             signers: None,
+            extension_apis: controllers::ExtensionApis::default(),
         };
         let registry = self.registry.clone();
         tokio::spawn(async move {

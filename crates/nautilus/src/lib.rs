@@ -10,6 +10,7 @@ mod audit;
 mod config;
 mod enroll;
 mod error;
+mod extension_apis;
 mod front_proxy;
 mod handover;
 mod identity;

@@ -320,6 +320,7 @@ async fn serve<R: FnOnce()>(parts: Parts<R>) -> Result<(), ServerError> {
         registry.clone(),
         &config,
         &identity,
+        crate::extension_apis::through(&server),
         stop.clone(),
     ));
     tasks.spawn(schedule(registry, stop));
@@ -482,6 +483,7 @@ fn controllers(
     registry: Registry,
     config: &Config,
     identity: &Identity,
+    extension_apis: controllers::ExtensionApis,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
     let options = controllers::Options {
@@ -492,6 +494,7 @@ fn controllers(
             client: identity.client_authority.clone(),
             serving: identity.server_authority.clone(),
         }),
+        extension_apis,
     };
     async move {
         if let Err(error) = controllers::run(registry, options, stop).await {

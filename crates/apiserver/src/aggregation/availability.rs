@@ -260,7 +260,7 @@ async fn documents(shared: &Arc<Shared>, remote: &Remote) -> Result<Documents, S
     ))
 }
 
-async fn get(
+pub(super) async fn get(
     shared: &Arc<Shared>,
     remote: &Remote,
     path: &str,

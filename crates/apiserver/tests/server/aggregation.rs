@@ -340,6 +340,38 @@ async fn an_extension_server_is_found_asked_as_the_user_and_missed_when_it_is_go
         assert_eq!(out.trim(), "flunder.sample.example.com/f");
     }
 
+    // The control plane's own controllers read of it too.
+    let user = registry::UserInfo::controller("horizontal-pod-autoscaler");
+    let read = sample
+        .server
+        .server
+        .read_aggregated(&format!("{flunders}/who?x=y"), &user)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&read["user"], &read["query"]),
+        (
+            &json!(["system:serviceaccount:kube-system:horizontal-pod-autoscaler"]),
+            &json!("x=y")
+        )
+    );
+    assert_eq!(
+        sample
+            .server
+            .server
+            .read_aggregated("/apis/metrics.k8s.io/v1beta1/pods", &user)
+            .await,
+        Err(404)
+    );
+    assert_eq!(
+        sample
+            .server
+            .server
+            .read_aggregated("/api/v1/pods", &user)
+            .await,
+        Err(404)
+    );
+
     // Gone: 503 again, and discovery says that it is stale.
     *sample.network.0.lock() = None;
     let gone = json!({"metadata": {"name": "api-1", "labels": {"kubernetes.io/service-name": "api", "touched": "yes"}}, "addressType": "IPv4",

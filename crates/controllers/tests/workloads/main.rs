@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+mod autoscaling;
 mod bounds;
 mod certificates;
 mod collection;

@@ -69,10 +69,8 @@ impl Admission for OwnerReferencesPermissionEnforcement {
         for owner in blocking(&new, &old) {
             let (api_version, kind) = (owner.text("apiVersion"), owner.text("kind"));
             let group_version = GroupVersion::parse(api_version).unwrap_or_default();
-            let Some(row) =
-                registry
-                    .table()
-                    .find_kind(&group_version.group, &group_version.version, kind)
+            let resources = registry.resources();
+            let Some(row) = resources.find_kind(&group_version.group, &group_version.version, kind)
             else {
                 return Err(attributes.forbidden(
                     object,

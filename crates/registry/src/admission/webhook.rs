@@ -18,11 +18,12 @@ pub use validating::ValidatingAdmissionWebhook;
 
 use std::sync::Arc;
 
-use machinery::{Gvk, ObjectExt};
+use machinery::{Gvk, ObjectExt, Status};
 use serde_json::Value;
 
 use super::Attributes;
 use crate::ops::{subresource::scale, write};
+use crate::registry::Registry;
 use crate::resource::Resource;
 
 /// `request` as expressions see it, in the version of `resource`.
@@ -63,6 +64,50 @@ pub(super) fn shown(attributes: &Attributes<'_>, resource: &Resource, object: &V
         write::from_storage(resource, &mut object);
     }
     object
+}
+
+/// The same for a webhook: a custom resource's other versions may need its conversion webhook.
+async fn versioned(
+    registry: &Registry,
+    attributes: &Attributes<'_>,
+    resource: &Resource,
+    object: &Value,
+) -> Result<Value, Status> {
+    match &resource.custom {
+        Some(custom) if is_other(attributes, resource) && object.kind() == resource.kind => {
+            let converted = custom.to_own(registry, vec![object.clone()]).await?;
+            one(converted)
+        }
+        _ => Ok(shown(attributes, resource, object)),
+    }
+}
+
+/// What a webhook made of what [`versioned`] showed it.
+async fn restored(
+    registry: &Registry,
+    attributes: &Attributes<'_>,
+    resource: &Resource,
+    patched: Value,
+    object: &Value,
+) -> Result<Value, Status> {
+    let next = taken(attributes, resource, patched, object)?;
+    match &attributes.resource.custom {
+        Some(custom) if is_other(attributes, resource) && next.kind() == resource.kind => {
+            one(custom.to_own(registry, vec![next]).await?)
+        }
+        _ => Ok(next),
+    }
+}
+
+fn is_other(attributes: &Attributes<'_>, resource: &Resource) -> bool {
+    resource.version != attributes.resource.version || resource.group != attributes.resource.group
+}
+
+fn one(converted: Vec<Value>) -> Result<Value, Status> {
+    converted
+        .into_iter()
+        .next()
+        .ok_or_else(|| Status::internal("the conversion gave nothing"))
 }
 
 /// The other way round: what a webhook made of the object that it was shown.

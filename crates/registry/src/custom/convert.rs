@@ -46,7 +46,7 @@ impl Custom {
     }
 
     /// Converts objects (each read in a version of its own) to the row's version.
-    pub(super) async fn to_own(
+    pub(crate) async fn to_own(
         &self,
         registry: &Registry,
         objects: Vec<Value>,

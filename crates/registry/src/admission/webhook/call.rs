@@ -8,7 +8,7 @@ use serde_json::Value;
 use webhook::{CallError, MAX_ANSWER};
 
 use super::review::{self, Unusable};
-use super::{Invocation, shown};
+use super::{Invocation, versioned};
 use crate::admission::{Attributes, Operation};
 use crate::registry::Registry;
 use crate::value::{Read, to_bytes};
@@ -50,18 +50,28 @@ pub(super) async fn call(
     }
     let uid = Uid::random();
     let resource = &invocation.resource;
-    let show = |o: Option<&Value>| o.map_or(Value::Null, |o| shown(attributes, resource, o));
+    let show = async |o: Option<&Value>| match o {
+        Some(o) => versioned(registry, attributes, resource, o)
+            .await
+            .map_err(|status| {
+                failed(format!(
+                    "could not create admission objects: {}",
+                    status.message
+                ))
+            }),
+        None => Ok(Value::Null),
+    };
     // The options of a deletion are in `options` alone.
     let object = if attributes.operation == Operation::Delete {
         Value::Null
     } else {
-        show(object)
+        show(object).await?
     };
     let request = review::request(
         attributes,
         resource,
         object,
-        show(attributes.old),
+        show(attributes.old).await?,
         uid.as_str(),
     );
     let review = review::review(hook.review, request)

@@ -9,13 +9,13 @@ use machinery::{GroupResource, ObjectExt, Status};
 use serde_json::{Map, Value};
 
 use super::hook::Hook;
-use super::{Invocation, shown};
+use super::{Invocation, versioned};
 use crate::admission::{Attributes, Operation};
 use crate::registry::Registry;
 use crate::resource::{Resource, Served};
 
 /// How the webhook is to be called with a request, `None` when it isn't.
-pub(super) fn invocation<'a>(
+pub(super) async fn invocation<'a>(
     registry: &Registry,
     attributes: &Attributes<'_>,
     hook: &'a Hook,
@@ -35,7 +35,9 @@ pub(super) fn invocation<'a>(
     // An error counts only for a webhook that the request concerns.
     in_namespace?;
     of_object?;
-    if !hook.conditions.is_empty() && !conditions(registry, attributes, hook, &resource, object)? {
+    if !hook.conditions.is_empty()
+        && !conditions(registry, attributes, hook, &resource, object).await?
+    {
         return Ok(None);
     }
     Ok(Some(Invocation { hook, resource }))
@@ -54,10 +56,10 @@ fn resource(
     if !hook.equivalent || own.served != Served::Registry {
         return None;
     }
-    let equivalents: Vec<Arc<Resource>> = registry
-        .table()
+    let all = registry.resources();
+    let equivalents: Vec<Arc<Resource>> = all
         .iter()
-        .filter(|r| r.prefix == own.prefix && !Arc::ptr_eq(r, own))
+        .filter(|r| r.prefix == own.prefix && super::is_other(attributes, r))
         .filter(|r| {
             attributes.subresource.is_empty() || r.subresource(attributes.subresource).is_some()
         })
@@ -127,15 +129,18 @@ fn parsed(selector: &Result<Selector, String>) -> Result<&Selector, Status> {
 /// Whether all match conditions hold. An error counts by the failure policy: it refuses the request, or skips the webhook.
 ///
 /// upstream: plugin/webhook/matchconditions/matcher.go
-fn conditions(
+async fn conditions(
     registry: &Registry,
     attributes: &Attributes<'_>,
     hook: &Hook,
     resource: &Resource,
     object: Option<&Value>,
 ) -> Result<bool, Status> {
-    let object = object.map(|o| shown(attributes, resource, o));
-    let old = attributes.old.map(|o| shown(attributes, resource, o));
+    let show = async |o: Option<&Value>| match o {
+        Some(o) => versioned(registry, attributes, resource, o).await.map(Some),
+        None => Ok(None),
+    };
+    let (object, old) = (show(object).await?, show(attributes.old).await?);
     let request = super::review::request(attributes, resource, Value::Null, Value::Null, "");
     let result = crate::admission::conditions::matches(
         registry,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{self, Failure};
 use super::hook::Source;
-use super::{Invocation, matching, shown, taken};
+use super::{Invocation, matching, restored, versioned};
 use crate::Status;
 use crate::admission::{Admission, Attributes, Operation, rules};
 use crate::registry::Registry;
@@ -56,7 +56,7 @@ impl Admission for MutatingAdmissionWebhook {
         let round = u8::from(again.is_second());
         for (index, hook) in hooks.iter().enumerate() {
             let Some(invocation) =
-                matching::invocation(registry, attributes, hook, object.as_deref())?
+                matching::invocation(registry, attributes, hook, object.as_deref()).await?
             else {
                 continue;
             };
@@ -117,10 +117,15 @@ async fn invoke(
     };
     let resource = &invocation.resource;
     let patch = Patch::new(PatchKind::Json, operations).map_err(|e| refused(e.to_string()))?;
+    let before = versioned(registry, attributes, resource, object)
+        .await
+        .map_err(Failure::Refused)?;
     let patched = patch
-        .apply(None, shown(attributes, resource, object))
+        .apply(None, before)
         .map_err(|e| refused(e.to_string()))?;
-    let next = taken(attributes, resource, patched, object).map_err(Failure::Refused)?;
+    let next = restored(registry, attributes, resource, patched, object)
+        .await
+        .map_err(Failure::Refused)?;
     let changed = !machinery::equality::semantic_opt(Some(&next), Some(object));
     *object = next;
     Ok(changed)

@@ -49,7 +49,9 @@ impl Admission for ValidatingAdmissionWebhook {
         let hooks = self.source.hooks(registry);
         let mut invocations = Vec::new();
         for hook in hooks.iter() {
-            if let Some(invocation) = matching::invocation(registry, attributes, hook, object)? {
+            if let Some(invocation) =
+                matching::invocation(registry, attributes, hook, object).await?
+            {
                 invocations.push(invocation);
             }
         }
