@@ -256,3 +256,189 @@ async fn racing_services_never_share_an_address() {
         "{error}"
     );
 }
+
+#[derive(Clone, Debug)]
+enum Turn {
+    Put {
+        name: u8,
+        label: u8,
+        value: u8,
+    },
+    Delete {
+        name: u8,
+    },
+    Watch {
+        selected: bool,
+    },
+    /// The connection of one client ends; it goes on from what it saw last.
+    Reconnect {
+        who: usize,
+    },
+    /// The server ends and begins again on what is durable.
+    Restart,
+    /// History up to some revision goes.
+    Compact {
+        at: usize,
+    },
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        8 => (0..5u8, 0..2u8, 0..4u8).prop_map(|(name, label, value)| Turn::Put { name, label, value }),
+        3 => (0..5u8).prop_map(|name| Turn::Delete { name }),
+        2 => any::<bool>().prop_map(|selected| Turn::Watch { selected }),
+        2 => (0..8usize).prop_map(|who| Turn::Reconnect { who }),
+        1 => Just(Turn::Restart),
+        1 => (0..40usize).prop_map(|at| Turn::Compact { at }),
+    ]
+}
+
+/// A client that lists, watches, and resumes; it lists again only when it is told that its past is gone.
+struct Client {
+    selected: bool,
+    watch: Watch,
+    state: BTreeMap<String, Value>,
+    opened: u64,
+    last: u64,
+}
+
+impl Client {
+    async fn new(r: &Registry, selected: bool) -> Self {
+        let state = present(r, selected).await;
+        let version = r.store().revision().0;
+        Self {
+            selected,
+            watch: Self::open(r, selected, version).await.unwrap(),
+            state,
+            opened: version,
+            last: version,
+        }
+    }
+
+    async fn open(r: &Registry, selected: bool, from: u64) -> Result<Watch, registry::Status> {
+        let from = ListOptions {
+            resource_version: from.to_string(),
+            ..options(selected)
+        };
+        let t = target(r, KIND, Some("default"), "");
+        r.watch(&context(), &t, &from).await
+    }
+
+    /// Takes what has come. What was compacted before it was read is gone, which an event says: never a gap.
+    async fn read(&mut self, r: &Registry) {
+        for event in drain(&mut self.watch).await {
+            if let WatchEvent::Error(status) = &event {
+                self.gone(status, r.store().compacted().0);
+                *self = Self::new(r, self.selected).await;
+                return;
+            }
+            follow(&mut self.state, &mut self.last, self.opened, &event);
+        }
+    }
+
+    fn gone(&self, status: &registry::Status, compacted: u64) {
+        assert_eq!(
+            (status.code, status.reason),
+            (410, machinery::Reason::Expired),
+            "{status}"
+        );
+        assert!(
+            self.last < compacted,
+            "{} is not gone: {compacted}",
+            self.last
+        );
+    }
+
+    async fn reconnect(&mut self, r: &Registry, compacted: u64) {
+        match Self::open(r, self.selected, self.last).await {
+            Ok(watch) => {
+                self.watch = watch;
+                self.opened = self.last;
+            }
+            Err(status) => {
+                self.gone(&status, compacted);
+                *self = Self::new(r, self.selected).await;
+            }
+        }
+    }
+}
+
+async fn live(turns: Vec<Turn>) {
+    let log = store::memory::MemoryLog::new();
+    let begin = async || {
+        let keys = store::SealingKeys::new("test", 1, &zeroize::Zeroizing::new([7; 32]));
+        let store = store::Store::open(
+            log.clone(),
+            keys,
+            store::SystemClock,
+            store::Options::default(),
+        )
+        .await
+        .unwrap();
+        Registry::new(store, registry::RegistryOptions::default())
+    };
+    let mut r = begin().await;
+    let namespace = json!({"metadata": {"name": "default"}});
+    create(&r, "v1/namespaces", None, namespace).await.unwrap();
+    let mut clients: Vec<Client> = Vec::new();
+    let mut versions = vec![r.store().revision().0];
+    for turn in turns {
+        match turn {
+            Turn::Put { name, label, value } => {
+                let name = format!("c{name}");
+                let body = json!({"metadata": {"name": name, "labels": {"l": label.to_string()}}, "data": {"v": value.to_string()}});
+                if update(&r, KIND, Some("default"), &name, body.clone())
+                    .await
+                    .is_err()
+                {
+                    create(&r, KIND, Some("default"), body).await.unwrap();
+                }
+            }
+            Turn::Delete { name } => {
+                let t = target(&r, KIND, Some("default"), &format!("c{name}"));
+                let _ = r.delete(&context(), &t, &DeleteOptions::default()).await;
+            }
+            Turn::Watch { selected } => clients.push(Client::new(&r, selected).await),
+            Turn::Reconnect { who } => {
+                let compacted = r.store().compacted().0;
+                if let Some(count) = clients.len().checked_sub(1) {
+                    clients[who % (count + 1)].reconnect(&r, compacted).await;
+                }
+            }
+            Turn::Restart => {
+                for client in &mut clients {
+                    client.read(&r).await;
+                }
+                r.store().close().await;
+                let compacted = r.store().compacted().0;
+                r = begin().await;
+                for client in &mut clients {
+                    client
+                        .reconnect(&r, compacted.max(r.store().compacted().0))
+                        .await;
+                }
+            }
+            Turn::Compact { at } => {
+                // What is open already loses nothing by it.
+                let to = versions[at % versions.len()];
+                let _ = r.store().compact(store::Revision(to)).await;
+            }
+        }
+        versions.push(r.store().revision().0);
+    }
+    for client in &mut clients {
+        client.read(&r).await;
+        assert_eq!(client.state, present(&r, client.selected).await);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Clients that resume across broken connections, restarts and compaction end with the state that is, each event seen
+    /// once and in order.
+    #[test]
+    fn watches_go_on_across_restarts_and_compaction(turns in prop::collection::vec(turn(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(live(turns));
+    }
+}
