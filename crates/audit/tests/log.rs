@@ -67,7 +67,7 @@ fn a_chain_goes_on_after_a_restart() {
     let first = write(options.clone(), None, 5);
     let second = write(options, Some(first), 5);
     assert_eq!((first.sequence, second.sequence), (5, 10));
-    let report = verify(&[path.clone()], Some(second), false).unwrap();
+    let report = verify(std::slice::from_ref(&path), Some(second), false).unwrap();
     assert!(report.is_intact(), "{report:?}");
     assert_eq!((report.lines, report.first, report.last), (10, 1, 10));
     assert!(verify(&[path], Some(first), false).unwrap().is_intact());
@@ -81,7 +81,9 @@ fn each_way_of_tampering_is_found() {
     let good = lines(&path);
     let problems = |lines: &[String]| {
         rewrite(&path, lines);
-        verify(&[path.clone()], Some(head), false).unwrap().problems
+        verify(std::slice::from_ref(&path), Some(head), false)
+            .unwrap()
+            .problems
     };
     assert_eq!(problems(&good), []);
 
@@ -126,12 +128,16 @@ fn each_way_of_tampering_is_found() {
 
     // Without the head a cut-off end cannot be seen: that is what the head is for.
     rewrite(&path, truncated);
-    assert!(verify(&[path.clone()], None, false).unwrap().is_intact());
+    assert!(
+        verify(std::slice::from_ref(&path), None, false)
+            .unwrap()
+            .is_intact()
+    );
 
     // A log written anew, with a chain that holds in itself.
     fs::remove_file(&path).unwrap();
     write(LogOptions::new(path.clone()), None, 10);
-    let anew = verify(&[path.clone()], Some(head), false).unwrap();
+    let anew = verify(std::slice::from_ref(&path), Some(head), false).unwrap();
     assert_eq!(anew.problems, [Problem::OtherHead { sequence: 10 }]);
 
     fs::write(&path, format!("{}\n{{\"kind\":\"Event\"}}\n", good[0])).unwrap();
@@ -153,7 +159,7 @@ fn a_crash_in_a_line_is_mended_and_tampering_is_not() {
     let second = write(options.clone(), Some(head), 1);
     assert_eq!(second.sequence, 6);
     assert!(
-        verify(&[path.clone()], Some(second), false)
+        verify(std::slice::from_ref(&path), Some(second), false)
             .unwrap()
             .is_intact()
     );
@@ -215,7 +221,7 @@ fn sealed_lines_are_verified_by_all_and_read_by_the_key() {
     let head = write(options, None, 3);
     assert!(!fs::read_to_string(&path).unwrap().contains("pods"));
     assert!(
-        verify(&[path.clone()], Some(head), false)
+        verify(std::slice::from_ref(&path), Some(head), false)
             .unwrap()
             .is_intact()
     );

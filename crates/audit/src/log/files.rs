@@ -39,7 +39,10 @@ fn open(path: &Path) -> io::Result<File> {
 impl Files {
     pub(super) fn open(options: &LogOptions, expected: Option<ChainHead>) -> io::Result<Opened> {
         if let Some(dir) = options.path.parent().filter(|d| !d.as_os_str().is_empty()) {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(dir)?;
         }
         let mut file = open(&options.path)?;
         let mut length = file.metadata()?.len();
