@@ -64,10 +64,6 @@ pub(crate) enum Command {
     Rewards(commands::rewards::RewardsArgs),
     /// Show a key's delegations; delegate to a stake, take back, claim, redeem
     Delegate(commands::rewards::DelegateArgs),
-    /// Show what a stake earns; claim it, enroll, set the commission, fund
-    Rewards(commands::rewards::RewardsArgs),
-    /// Show a key's delegations; delegate to a stake, take back, claim, redeem
-    Delegate(commands::rewards::DelegateArgs),
     /// Slash a stake (needs the slashing capability)
     Slash(commands::stake::SlashArgs),
     /// Show or revoke Seal tokens

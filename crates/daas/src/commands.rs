@@ -11,7 +11,6 @@ pub(crate) mod ledger;
 pub(crate) mod pause;
 pub(crate) mod recovery;
 pub(crate) mod rewards;
-pub(crate) mod rewards;
 pub(crate) mod sample_server;
 pub(crate) mod server;
 pub(crate) mod stake;

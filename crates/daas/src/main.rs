@@ -46,8 +46,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Unstake(args) => commands::stake::unstake(args, output).await,
         Command::Rewards(args) => commands::rewards::rewards(args, output).await,
         Command::Delegate(args) => commands::rewards::delegate(args, output).await,
-        Command::Rewards(args) => commands::rewards::rewards(args, output).await,
-        Command::Delegate(args) => commands::rewards::delegate(args, output).await,
         Command::Slash(args) => commands::stake::slash(args, output).await,
         Command::Token(args) => commands::token::run(args, output).await,
         Command::Cluster(args) => commands::cluster::run(args, output).await,
