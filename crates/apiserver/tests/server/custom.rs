@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::{Backend, reply};
 use crate::harness::{Running, start};
 use crate::kubectl::{Kubectl, binaries, run};
 
@@ -59,7 +60,7 @@ spec: {size: 1, parts: [{name: p, num: 1}]}
 ";
 
 /// The controllers, until dropped.
-struct Controllers(CancellationToken);
+pub(crate) struct Controllers(CancellationToken);
 
 impl Drop for Controllers {
     fn drop(&mut self) {
@@ -67,7 +68,7 @@ impl Drop for Controllers {
     }
 }
 
-fn controllers(server: &Running) -> Controllers {
+pub(crate) fn controllers(server: &Running) -> Controllers {
     let stop = CancellationToken::new();
     let options = controllers::Options::new(
         "10.42.0.0/16".parse().unwrap(),
@@ -459,4 +460,96 @@ async fn rights_are_asked_for() {
         refused.json()["message"],
         "widgets.example.com is forbidden: User \"ann\" cannot create resource \"widgets\" in API group \"example.com\" in the namespace \"default\""
     );
+}
+
+/// A webhook that moves `spec.size` (v1) to `spec.length` (v2) and back.
+async fn converter() -> Backend {
+    Backend::start(&["127.0.0.1"], None, |got| {
+        let review: Value = serde_json::from_slice(&got.body).unwrap();
+        let desired = review["request"]["desiredAPIVersion"].as_str().unwrap();
+        let (from, to) = match desired {
+            "example.com/v2" => ("size", "length"),
+            _ => ("length", "size"),
+        };
+        let objects: Vec<Value> = review["request"]["objects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| {
+                let mut o = o.clone();
+                let size = o["spec"].as_object_mut().unwrap().remove(from).unwrap();
+                o["spec"][to] = size;
+                o["apiVersion"] = desired.into();
+                o
+            })
+            .collect();
+        reply(
+            200,
+            &json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview",
+            "response": {"uid": review["request"]["uid"], "result": {"status": "Success"}, "convertedObjects": objects}}),
+        )
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_converts() {
+    let server = start().await;
+    let _controllers = controllers(&server);
+    let hook = converter().await;
+    let version = |name: &str, field: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": {"type": "object",
+            "properties": {"spec": {"type": "object", "required": [field], "properties": {field: {"type": "integer"}}}}}}})
+    };
+    let mut crd = definition();
+    crd["spec"]["versions"] = json!([version("v1", "size", true), version("v2", "length", false)]);
+    crd["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+        "clientConfig": hook.client_config("/convert")}});
+    establish(&server, crd).await;
+    let mut admin = server.admin().await;
+    let widget = json!({"apiVersion": "example.com/v2", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"length": 4}});
+    let second = "/apis/example.com/v2/namespaces/default/widgets";
+    let made = admin.post(second, widget).await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    assert_eq!(made.json()["spec"], json!({"length": 4}));
+    let first = admin.get(&format!("{WIDGETS}/a")).await.json();
+    assert_eq!(
+        (&first["apiVersion"], &first["spec"]),
+        (&json!("example.com/v1"), &json!({"size": 4}))
+    );
+    let patched = admin
+        .send(
+            "PATCH",
+            &format!("{second}/a"),
+            &[("content-type", "application/merge-patch+json")],
+            br#"{"spec":{"length":6}}"#,
+        )
+        .await;
+    assert_eq!(patched.json()["spec"], json!({"length": 6}));
+    let listed = admin.get(second).await.json();
+    assert_eq!(listed["items"][0]["spec"], json!({"length": 6}));
+    // A certificate that the bundle doesn't know is not trusted.
+    let other = converter().await;
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
+    let ca = other.client_config("/")["caBundle"].clone();
+    let patch = json!({"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": ca}}}}});
+    let changed = admin
+        .send(
+            "PATCH",
+            path,
+            &[("content-type", "application/merge-patch+json")],
+            &serde_json::to_vec(&patch).unwrap(),
+        )
+        .await;
+    assert_eq!(changed.code, 200, "{}", changed.text());
+    let failed = admin.get(&format!("{second}/a")).await;
+    assert_eq!(failed.code, 500);
+    let message = failed.json()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.starts_with(
+            "conversion webhook for example.com/v1, Kind=Widget failed: Post \"https://127.0.0.1:"
+        ),
+        "{message}"
+    );
+    assert_eq!(admin.get(&format!("{WIDGETS}/a")).await.code, 200);
 }
