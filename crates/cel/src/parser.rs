@@ -156,13 +156,28 @@ impl Parser {
         self.fault(self.offset(), message)
     }
 
+    /// Takes a token that must come. What is said when it doesn't is what upstream's generated parser says: by its
+    /// recovery, a token that the next one could follow is missing, and one before the expected one is too much.
+    ///
+    /// upstream: antlr4 runtime's DefaultErrorStrategy#recoverInline
     fn expect(&mut self, p: &'static str) -> Parsed<()> {
         if self.accept(p) {
             return Some(());
         }
-        let extraneous =
-            matches!(self.ahead(1), Token::Punct(q) if *q == p) && *self.peek() != Token::End;
-        self.unexpected(&format!("'{p}'"), extraneous)
+        if *self.peek() != Token::End && matches!(self.ahead(1), Token::Punct(q) if *q == p) {
+            return self.unexpected(&format!("'{p}'"), true);
+        }
+        let follows = match self.peek() {
+            Token::End => true,
+            Token::Punct(q) => !matches!(*q, "(" | "{" | "!"),
+            Token::Keyword(word) => *word == "in",
+            _ => false,
+        };
+        if follows && matches!(p, ")" | "]" | "}") {
+            let message = format!("Syntax error: missing '{p}' at '{}'", self.text());
+            return self.fault(self.offset(), message);
+        }
+        self.unexpected(&format!("'{p}'"), false)
     }
 
     /// Makes a node; a tree that is too deep is a fault.

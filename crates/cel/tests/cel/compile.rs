@@ -69,6 +69,14 @@ fn faults_have_places() {
             "ERROR: <input>:1:5: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | 1 + \n | ....^",
         ),
         (
+            "(self.replicas > 1",
+            "ERROR: <input>:1:19: Syntax error: missing ')' at '<EOF>'\n | (self.replicas > 1\n | ..................^",
+        ),
+        (
+            "true ? 1",
+            "ERROR: <input>:1:9: Syntax error: mismatched input '<EOF>' expecting ':'\n | true ? 1\n | ........^",
+        ),
+        (
             "1 == 1 )",
             "ERROR: <input>:1:8: Syntax error: extraneous input ')' expecting <EOF>\n | 1 == 1 )\n | .......^",
         ),

@@ -284,3 +284,67 @@ fn evaluation_never_costs_more_than_estimated() {
         assert!(cost <= estimated, "{expression}: {cost} > {estimated}");
     }
 }
+
+/// Rules that are in wide use, with the limits of their schemas.
+#[test]
+fn rules_in_use_are_affordable() {
+    let name = json!({"type": "string", "maxLength": 253, "minLength": 1});
+    let listeners = json!({"type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name", "port", "protocol"], "properties": {
+            "name": name, "hostname": name, "port": {"type": "integer"}, "protocol": {"type": "string", "maxLength": 255},
+            "tls": {"type": "object", "properties": {"mode": {"type": "string", "enum": ["Terminate", "Passthrough"]},
+                "certificateRefs": {"type": "array", "maxItems": 64, "items": {"type": "object"}},
+                "options": {"type": "object", "maxProperties": 16, "additionalProperties": {"type": "string", "maxLength": 4096}}}}}}});
+    let spec = json!({"type": "object", "properties": {
+        "replicas": {"type": "integer"}, "minReplicas": {"type": "integer"}, "maxReplicas": {"type": "integer"},
+        "schedule": {"type": "string"}, "cpu": {"x-kubernetes-int-or-string": true}, "kind": {"type": "string"},
+        "listeners": listeners}});
+    for (schema, rule) in [
+        (
+            &listeners,
+            "self.all(l, l.protocol in ['HTTP', 'TCP', 'UDP'] ? !has(l.tls) : true)",
+        ),
+        (
+            &listeners,
+            "self.all(l, (l.protocol == 'HTTPS' && has(l.tls)) ? (l.tls.mode == '' || l.tls.mode == 'Terminate') : true)",
+        ),
+        (
+            &listeners,
+            "self.all(l1, self.exists_one(l2, l1.name == l2.name))",
+        ),
+        (
+            &listeners,
+            "self.all(l1, self.exists_one(l2, l1.port == l2.port && l1.protocol == l2.protocol && (has(l1.hostname) && \
+                      has(l2.hostname) ? l1.hostname == l2.hostname : !has(l1.hostname) && !has(l2.hostname))))",
+        ),
+        (
+            &listeners,
+            "self.all(l, has(l.tls) && l.tls.mode == 'Terminate' ? size(l.tls.certificateRefs) > 0 || \
+                      size(l.tls.options) > 0 : true)",
+        ),
+        (
+            &spec,
+            "self.minReplicas <= self.replicas && self.replicas <= self.maxReplicas",
+        ),
+        (&spec, "self == oldSelf"),
+        (&spec, "self.kind == oldSelf.kind"),
+        (&spec, "self.schedule.matches('^(@every|[0-9*])')"),
+        (
+            &spec,
+            "type(self.cpu) == string ? quantity(self.cpu).isGreaterThan(quantity('0')) : self.cpu > 0",
+        ),
+        (&spec, "!has(oldSelf.kind) || has(self.kind)"),
+        (
+            &spec,
+            "has(self.kind) ? self.kind.startsWith('x') || self.kind.endsWith('y') : true",
+        ),
+    ] {
+        let schema = cel::Schema::structural(schema, false).unwrap();
+        let env = Env::kubernetes()
+            .variable("self", schema.cel_type())
+            .variable("oldSelf", schema.cel_type());
+        let program = env.compile(rule).unwrap_or_else(|e| panic!("{e}"));
+        let cost = program.max_cost(&[("self", &schema), ("oldSelf", &schema)]);
+        assert!(cost < 10_000_000, "{rule}: {cost}");
+    }
+}
