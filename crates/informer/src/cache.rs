@@ -36,43 +36,52 @@ struct State<T> {
     by_index: Vec<HashMap<String, Slots<T>>>,
 }
 
-/// An object: its bytes, and as parsed for as long as somebody has that.
+/// An object: its bytes, and as parsed for as long as that is kept.
 struct Slot<T> {
     source: Object,
-    parsed: Mutex<Weak<T>>,
+    /// Empty when the object is not kept: a dead weak reference would hold on to the object's place.
+    parsed: Mutex<Option<Weak<T>>>,
     /// What each index has it under.
     values: Box<[Vec<String>]>,
 }
 
+/// An object and where it is from.
+type Parsed<T> = (Arc<T>, Arc<Slot<T>>);
+
 /// Holds on to what was parsed last.
-struct Recent<T>(Mutex<VecDeque<Arc<T>>>);
+struct Recent<T>(Mutex<VecDeque<Parsed<T>>>);
 
 impl<T> Recent<T> {
-    fn keep(&self, object: &Arc<T>) {
-        let mut kept = self.0.lock();
-        let oldest = if kept.len() < PARSED {
-            None
-        } else {
-            kept.pop_front()
+    fn keep(&self, object: &Arc<T>, slot: &Arc<Slot<T>>) {
+        let oldest = {
+            let mut kept = self.0.lock();
+            let oldest = if kept.len() < PARSED {
+                None
+            } else {
+                kept.pop_front()
+            };
+            kept.push_back((Arc::clone(object), Arc::clone(slot)));
+            oldest
         };
-        kept.push_back(Arc::clone(object));
-        // Dropping a large object takes its time.
-        drop(kept);
-        drop(oldest);
+        if let Some((_object, slot)) = oldest {
+            *slot.parsed.lock() = None;
+        }
     }
 }
 
 impl<T: DeserializeOwned> Slot<T> {
     /// The object; parsed before, so it can be again.
-    fn object(&self, recent: &Recent<T>) -> Option<Arc<T>> {
-        let mut parsed = self.parsed.lock();
-        if let Some(object) = parsed.upgrade() {
-            return Some(object);
-        }
-        let object = Arc::new(self.source.typed().ok()?);
-        *parsed = Arc::downgrade(&object);
-        drop(parsed);
-        recent.keep(&object);
+    fn object(self: &Arc<Self>, recent: &Recent<T>) -> Option<Arc<T>> {
+        let object = {
+            let mut parsed = self.parsed.lock();
+            if let Some(object) = parsed.as_ref().and_then(Weak::upgrade) {
+                return Some(object);
+            }
+            let object = Arc::new(self.source.typed().ok()?);
+            *parsed = Some(Arc::downgrade(&object));
+            object
+        };
+        recent.keep(&object, self);
         Some(object)
     }
 }
@@ -168,10 +177,10 @@ impl<T: Metadata<Ty = ObjectMeta> + DeserializeOwned> Cache<T> {
             .collect();
         let slot = Arc::new(Slot {
             source,
-            parsed: Mutex::new(Arc::downgrade(&object)),
+            parsed: Mutex::new(Some(Arc::downgrade(&object))),
             values,
         });
-        self.recent.keep(&object);
+        self.recent.keep(&object, &slot);
         let mut state = self.state.write();
         let old = state.objects.insert(key.clone(), Arc::clone(&slot));
         for (position, index) in state.by_index.iter_mut().enumerate() {
@@ -247,7 +256,7 @@ mod tests {
         let parsed = |cache: &Cache<Pod>| {
             let state = cache.state.read();
             let slots = state.objects.values();
-            slots.filter(|s| s.parsed.lock().strong_count() > 0).count()
+            slots.filter(|s| s.parsed.lock().is_some()).count()
         };
         assert_eq!(parsed(&cache), PARSED);
         assert_eq!(cache.list().len(), total);
