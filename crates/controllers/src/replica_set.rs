@@ -1,39 +1,41 @@
-//! ReplicaSets: as many pods as asked for.
+//! ReplicaSets and ReplicationControllers: as many pods as asked for.
 // upstream: pkg/controller/replicaset/replica_set.go
 
 mod batch;
 mod ranking;
+mod replicated;
 mod status;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use informer::{Cache, Change, Key, Outcome, WorkQueue};
+use informer::{Cache, Change, Informer, Key, Outcome, WorkQueue};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec, ReplicationController};
 use machinery::{Reason, Status};
 use registry::Api;
 
 use crate::claim::claim;
 use crate::clock::Clock;
 use crate::expectations::Expectations;
-use crate::meta::{Meta, controller_ref, of_uid, selector};
+use crate::meta::{Meta, controller_ref, of_uid};
 use crate::pod;
 use crate::recorder::{Kind, Recorder};
-use crate::setup::{BY_CONTROLLER, Setup, orphans};
+use crate::setup::{BY_CONTROLLER, Setup, controller_value, informer, orphans};
 
 pub(crate) use batch::slow_start;
+use replicated::Replicated;
 
 /// The most pods made or deleted in one go.
 // upstream: replica_set.go#BurstReplicas
 const BURST: usize = 500;
 const WORKERS: usize = 5;
 
-struct Controller {
-    api: Api<ReplicaSet>,
+struct Controller<T: Replicated> {
+    api: Api<T>,
     pod_api: Api<Pod>,
-    sets: Arc<Cache<ReplicaSet>>,
+    sets: Arc<Cache<T>>,
     pods: Arc<Cache<Pod>>,
     queue: WorkQueue<Key>,
     expectations: Expectations,
@@ -42,60 +44,71 @@ struct Controller {
 }
 
 pub(crate) fn start(setup: &mut Setup) -> Result<(), Status> {
-    const NAME: &str = "replicaset-controller";
-    let controller = Arc::new(Controller {
-        api: setup.api(NAME)?,
-        pod_api: setup.api(NAME)?,
-        sets: setup.informers.replica_sets.cache(),
+    let sets = setup.informers.replica_sets.cache();
+    let controller = assemble::<ReplicaSet>(setup, "replicaset-controller", sets)?;
+    follow(&mut setup.informers.replica_sets, &controller);
+    run(setup, "replicaset-controller", controller);
+    let mut informer =
+        informer::<ReplicationController>(&setup.registry)?.index(BY_CONTROLLER, controller_value);
+    let sets = informer.cache();
+    let controller = assemble::<ReplicationController>(setup, "replication-controller", sets)?;
+    follow(&mut informer, &controller);
+    setup.follow(informer);
+    run(setup, "replication-controller", controller);
+    Ok(())
+}
+
+fn assemble<T: Replicated>(
+    setup: &Setup,
+    name: &'static str,
+    sets: Arc<Cache<T>>,
+) -> Result<Arc<Controller<T>>, Status> {
+    Ok(Arc::new(Controller {
+        api: setup.api(name)?,
+        pod_api: setup.api(name)?,
+        sets,
         pods: setup.informers.pods.cache(),
         queue: WorkQueue::default(),
         expectations: Expectations::default(),
-        recorder: setup.recorder.of(NAME),
+        recorder: setup.recorder.of(name),
         clock: setup.clock,
-    });
-    let c = Arc::clone(&controller);
-    setup.informers.replica_sets.on_change(move |change| {
+    }))
+}
+
+fn follow<T: Replicated>(informer: &mut Informer<T>, controller: &Arc<Controller<T>>) {
+    let c = Arc::clone(controller);
+    informer.on_change(move |change| {
         let key = change.object().key();
         if let Change::Deleted(_) = change {
             c.expectations.forget(&key);
         }
         c.queue.add(key);
     });
+}
+
+fn run<T: Replicated>(setup: &mut Setup, name: &'static str, controller: Arc<Controller<T>>) {
     let c = Arc::clone(&controller);
     setup
         .informers
         .pods
         .on_change(move |change| c.on_pod(change));
     let queue = controller.queue.clone();
-    setup.workers(NAME, queue, WORKERS, move |key| {
+    setup.workers(name, queue, WORKERS, move |key| {
         let c = Arc::clone(&controller);
         async move { c.sync(&key).await }
     });
-    Ok(())
-}
-
-/// The selector of a set.
-fn selector_of(set: &ReplicaSet) -> machinery::labels::Selector {
-    selector(set.spec.as_ref().map(|s| &s.selector))
 }
 
 /// How many replicas a set is to have.
 pub(crate) fn wanted(set: &ReplicaSet) -> i32 {
-    set.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1)
+    set.replicas()
 }
 
-fn min_ready_seconds(set: &ReplicaSet) -> i32 {
-    set.spec
-        .as_ref()
-        .and_then(|s| s.min_ready_seconds)
-        .unwrap_or_default()
-}
-
-impl Controller {
+impl<T: Replicated> Controller<T> {
     /// The set that a pod's controller reference names, if it is that very one.
     fn owner(&self, pod: &Pod) -> Option<Key> {
         let reference = pod.controller()?;
-        if reference.kind != "ReplicaSet" {
+        if reference.kind != T::KIND {
             return None;
         }
         let key = Key::new(pod.namespace(), &reference.name);
@@ -105,7 +118,7 @@ impl Controller {
 
     fn add_matching(&self, pod: &Pod) {
         for set in self.sets.list_namespace(pod.namespace()) {
-            if pod.matches(&selector_of(&set)) {
+            if pod.matches(&set.selector()) {
                 self.queue.add(set.key());
             }
         }
@@ -147,7 +160,7 @@ impl Controller {
                 self.queue.add(set.clone());
                 if !pod::ready(old)
                     && pod::ready(new)
-                    && let Some(min) = self.sets.get(&set).map(|s| min_ready_seconds(&s))
+                    && let Some(min) = self.sets.get(&set).map(|s| s.min_ready_seconds())
                     && min > 0
                 {
                     // One second more, for what clocks differ by.
@@ -183,7 +196,7 @@ impl Controller {
             .filter(|p| pod::terminating(p) && p.controlled_by(set.uid()))
             .count();
         candidates.retain(|p| pod::active(p));
-        let selector = selector_of(&set);
+        let selector = set.selector();
         let pods = claim(&self.pod_api, &self.api, &*set, &selector, candidates).await?;
         let managed = if seen_all && !set.deleting() {
             self.manage(key, &set, &pods).await
@@ -191,19 +204,19 @@ impl Controller {
             Ok(())
         };
         let status = status::calculate(
-            &set,
+            &*set,
             &pods,
             terminating,
             seen_all,
             managed.as_ref().err(),
             &self.clock,
         );
-        let updated = status::update(&self.api, &set, status).await?;
+        let updated = status::update(&self.api, &*set, status).await?;
         managed?;
         let wait = updated.and_then(|()| {
             pod::next_available(
                 pods.iter().map(|p| &**p),
-                min_ready_seconds(&set),
+                set.min_ready_seconds(),
                 &self.clock,
             )
         });
@@ -211,9 +224,9 @@ impl Controller {
     }
 
     // upstream: replica_set.go#manageReplicas
-    async fn manage(&self, key: &Key, set: &ReplicaSet, pods: &[Arc<Pod>]) -> Result<(), Status> {
+    async fn manage(&self, key: &Key, set: &T, pods: &[Arc<Pod>]) -> Result<(), Status> {
         let have = pods.len();
-        let want = usize::try_from(wanted(set)).unwrap_or_default();
+        let want = usize::try_from(set.replicas()).unwrap_or_default();
         if have < want {
             self.create(key, set, (want - have).min(BURST)).await
         } else if have > want {
@@ -223,13 +236,9 @@ impl Controller {
         }
     }
 
-    async fn create(&self, key: &Key, set: &ReplicaSet, count: usize) -> Result<(), Status> {
+    async fn create(&self, key: &Key, set: &T, count: usize) -> Result<(), Status> {
         self.expectations.expect(key, count, HashSet::new());
-        let template: PodTemplateSpec = set
-            .spec
-            .as_ref()
-            .and_then(|s| s.template.clone())
-            .unwrap_or_default();
+        let template: PodTemplateSpec = set.template().cloned().unwrap_or_default();
         let wanted =
             pod::from_template(&template, set.namespace(), set.name(), controller_ref(set));
         let (done, result) = slow_start(count, || self.create_one(key, set, &wanted)).await;
@@ -238,7 +247,7 @@ impl Controller {
         result
     }
 
-    async fn create_one(&self, key: &Key, set: &ReplicaSet, wanted: &Pod) -> Result<(), Status> {
+    async fn create_one(&self, key: &Key, set: &T, wanted: &Pod) -> Result<(), Status> {
         match self.pod_api.create(Some(set.namespace()), wanted).await {
             Ok(pod) => {
                 let text = format!("Created pod: {}", pod.name());
@@ -263,7 +272,7 @@ impl Controller {
     async fn delete(
         &self,
         key: &Key,
-        set: &ReplicaSet,
+        set: &T,
         pods: &[Arc<Pod>],
         count: usize,
     ) -> Result<(), Status> {
@@ -278,7 +287,7 @@ impl Controller {
             .collect()
     }
 
-    async fn delete_one(&self, key: &Key, set: &ReplicaSet, pod: &Pod) -> Result<(), Status> {
+    async fn delete_one(&self, key: &Key, set: &T, pod: &Pod) -> Result<(), Status> {
         let deleted = self
             .pod_api
             .delete(Some(pod.namespace()), pod.name(), &of_uid(pod.uid()))
@@ -306,7 +315,7 @@ impl Controller {
 
     /// Pods of this set and of the others that have the same controller.
     // upstream: replica_set.go#getIndirectlyRelatedPods
-    fn related(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
+    fn related(&self, set: &T) -> Vec<Arc<Pod>> {
         let siblings: Vec<_> = match set.controller() {
             Some(controller) => self.sets.by_index(BY_CONTROLLER, &controller.uid),
             None => self.sets.get(&set.key()).into_iter().collect(),

@@ -36,7 +36,7 @@ pub(crate) fn orphans(namespace: &str) -> String {
     format!("_/{namespace}")
 }
 
-fn controller_value<T: Metadata<Ty = ObjectMeta>>(object: &T) -> Vec<String> {
+pub(crate) fn controller_value<T: Metadata<Ty = ObjectMeta>>(object: &T) -> Vec<String> {
     vec![match object.controller() {
         Some(controller) => controller.uid.clone(),
         None => orphans(object.namespace()),

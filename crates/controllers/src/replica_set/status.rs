@@ -1,9 +1,9 @@
-//! The status of a ReplicaSet.
+//! The status of a set.
 // upstream: pkg/controller/replicaset/replica_set_utils.go
 
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use machinery::{Reason, Status};
@@ -12,6 +12,8 @@ use registry::Api;
 use crate::clock::Clock;
 use crate::meta::{Meta, matches, selector};
 use crate::pod;
+
+use super::replicated::Replicated;
 
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
@@ -22,24 +24,24 @@ fn count(n: usize) -> i32 {
 /// The status by these pods. Unless `seen_all`, more pods may be under way: then the generation does not yet count as
 /// observed.
 // upstream: #calculateStatus
-pub(super) fn calculate(
-    set: &ReplicaSet,
+pub(super) fn calculate<T: Replicated>(
+    set: &T,
     pods: &[Arc<Pod>],
     terminating: usize,
     seen_all: bool,
     failure: Option<&Status>,
     clock: &Clock,
 ) -> ReplicaSetStatus {
-    let template = set.spec.as_ref().and_then(|s| s.template.as_ref());
+    let template = set.template();
     let template = selector(Some(&LabelSelector {
         match_labels: template
             .and_then(|t| t.metadata.as_ref())
             .and_then(|m| m.labels.clone()),
         match_expressions: None,
     }));
-    let min_ready = super::min_ready_seconds(set);
+    let min_ready = set.min_ready_seconds();
     let count_if = |test: &dyn Fn(&Pod) -> bool| count(pods.iter().filter(|p| test(p)).count());
-    let mut status = set.status.clone().unwrap_or_default();
+    let mut status = set.status();
     status.replicas = count(pods.len());
     status.fully_labeled_replicas =
         Some(count_if(&|p| matches(&template, p.meta().labels.as_ref())));
@@ -54,7 +56,7 @@ pub(super) fn calculate(
     let present = conditions.iter().any(|c| c.type_ == REPLICA_FAILURE);
     match failure {
         Some(failure) if !present => {
-            let too_few = pods.len() < usize::try_from(super::wanted(set)).unwrap_or_default();
+            let too_few = pods.len() < usize::try_from(set.replicas()).unwrap_or_default();
             let reason = if too_few {
                 "FailedCreate"
             } else {
@@ -79,13 +81,13 @@ pub(super) fn calculate(
 
 /// Writes a status that differs from the one there is; `None` when the set is gone.
 // upstream: #updateReplicaSetStatus
-pub(super) async fn update(
-    api: &Api<ReplicaSet>,
-    set: &ReplicaSet,
+pub(super) async fn update<T: Replicated>(
+    api: &Api<T>,
+    set: &T,
     status: ReplicaSetStatus,
 ) -> Result<Option<()>, Status> {
     let zero = |n: Option<i32>| n.unwrap_or_default();
-    let old = set.status.clone().unwrap_or_default();
+    let old = set.status();
     let same = old.replicas == status.replicas
         && zero(old.fully_labeled_replicas) == zero(status.fully_labeled_replicas)
         && zero(old.ready_replicas) == zero(status.ready_replicas)
@@ -97,8 +99,7 @@ pub(super) async fn update(
     if same {
         return Ok(Some(()));
     }
-    let mut next = set.clone();
-    next.status = Some(status);
+    let next = set.with_status(status);
     match api
         .update_status(Some(set.namespace()), set.name(), &next)
         .await

@@ -172,3 +172,45 @@ async fn a_creation_that_is_refused_shows_in_the_conditions() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_replication_controller_has_its_pods_too() {
+    let cluster = Cluster::start().await;
+    let labels = serde_json::json!({"app": "old"});
+    let controller = serde_json::json!({"metadata": {"name": "old"}, "spec": {"replicas": 2, "selector": labels,
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "a"}]}}}});
+    cluster.create("replicationcontrollers", controller).await;
+    let ready = |n: i64| {
+        move |c: Option<&serde_json::Value>| {
+            c.is_some_and(|c| {
+                crate::harness::number(c, "/status/readyReplicas") == n
+                    && crate::harness::number(c, "/status/replicas") == n
+            })
+        }
+    };
+    cluster
+        .until("replicationcontrollers", "default", "old", ready(2))
+        .await;
+    let pods = cluster.list("pods").await;
+    assert_eq!(pods.len(), 2);
+    let owner = &pods[0]["metadata"]["ownerReferences"][0];
+    assert_eq!(
+        (&owner["kind"], &owner["apiVersion"], &owner["controller"]),
+        (
+            &serde_json::json!("ReplicationController"),
+            &serde_json::json!("v1"),
+            &serde_json::json!(true)
+        )
+    );
+    cluster
+        .merge(
+            "replicationcontrollers",
+            "old",
+            serde_json::json!({"spec": {"replicas": 1}}),
+        )
+        .await;
+    cluster
+        .until("replicationcontrollers", "default", "old", ready(1))
+        .await;
+    cluster.settle().await;
+}
