@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{PatchParams, PostParams};
+use kube::core::Rule;
+use kube::runtime::wait::{await_condition, conditions};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, CustomResource, CustomResourceExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -552,4 +561,94 @@ async fn a_webhook_converts() {
         "{message}"
     );
     assert_eq!(admin.get(&format!("{WIDGETS}/a")).await.code, 200);
+}
+
+/// A resource as an operator in Rust declares it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "toys.example.com",
+    version = "v1",
+    kind = "Robot",
+    namespaced,
+    status = "RobotStatus",
+    shortname = "rb",
+    printcolumn = r#"{"name": "Arms", "type": "integer", "jsonPath": ".spec.arms"}"#,
+    scale(
+        spec_replicas_path = ".spec.arms",
+        status_replicas_path = ".status.arms"
+    ),
+    validation = Rule::new("self.spec.arms < 10").message("too many arms")
+)]
+#[serde(rename_all = "camelCase")]
+struct RobotSpec {
+    /// How many arms it has.
+    arms: i32,
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default = "two")]
+    legs: i32,
+}
+
+fn two() -> i32 {
+    2
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct RobotStatus {
+    arms: i32,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kube_rs_declares_writes_and_watches() {
+    let server = start().await;
+    let _controllers = controllers(&server);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = kube::config::Kubeconfig::read_from(server.kubeconfig(&server.admin)).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(config, &Default::default())
+        .await
+        .unwrap();
+    let client = Client::try_from(config).unwrap();
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let ssa = PatchParams::apply("operator").force();
+    let name = Robot::crd_name();
+    crds.patch(name, &ssa, &kube::api::Patch::Apply(Robot::crd()))
+        .await
+        .unwrap();
+    let established = await_condition(crds.clone(), name, conditions::is_crd_established());
+    tokio::time::timeout(Duration::from_secs(20), established)
+        .await
+        .unwrap()
+        .unwrap();
+    let robots: Api<Robot> = Api::namespaced(client.clone(), "default");
+    let mut seen =
+        std::pin::pin!(watcher(robots.clone(), watcher::Config::default()).applied_objects());
+    let made: Robot = serde_json::from_value(
+        json!({"apiVersion": "toys.example.com/v1", "kind": "Robot", "metadata": {"name": "r"}, "spec": {"arms": 2, "legs": 2}}),
+    )
+    .unwrap();
+    let made = robots.create(&PostParams::default(), &made).await.unwrap();
+    assert_eq!((made.spec.arms, made.spec.legs), (2, 2));
+    let first = tokio::time::timeout(Duration::from_secs(20), seen.try_next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(first.spec, made.spec);
+    let status =
+        json!({"apiVersion": "toys.example.com/v1", "kind": "Robot", "status": {"arms": 2}});
+    let after = robots
+        .patch_status("r", &ssa, &kube::api::Patch::Apply(status))
+        .await
+        .unwrap();
+    assert_eq!(after.status, Some(RobotStatus { arms: 2 }));
+    let scale = robots.get_scale("r").await.unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(2));
+    let many = json!({"spec": {"arms": 10}});
+    let refused = robots
+        .patch("r", &PatchParams::default(), &kube::api::Patch::Merge(many))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("too many arms"), "{refused}");
+    robots.delete("r", &Default::default()).await.unwrap();
+    crds.delete(name, &Default::default()).await.unwrap();
 }
