@@ -25,6 +25,10 @@ pub struct Policy {
     pub tcb_statuses: BTreeSet<TcbStatus>,
     /// The least number of the TCB recovery that SGX and TDX collateral must be of.
     pub min_tcb_evaluation: u32,
+    /// DER revocation lists that count besides those of the collateral (SNP, TPM), which may come from the peer: who was
+    /// revoked would not send them. Those of other issuers are passed over, and so are those whose time is over: the
+    /// evidence may be of another kind, and an old list still says whom it revoked.
+    pub revocation_lists: Vec<Vec<u8>>,
 }
 
 impl Default for Policy {
@@ -47,6 +51,7 @@ impl Policy {
             snp_max_vmpl: 0,
             tcb_statuses: BTreeSet::from([TcbStatus::UpToDate, TcbStatus::SWHardeningNeeded]),
             min_tcb_evaluation: 0,
+            revocation_lists: Vec::new(),
         }
     }
 

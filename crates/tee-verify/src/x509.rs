@@ -335,6 +335,22 @@ pub(crate) fn check_revocation(
     Ok(())
 }
 
+/// As [`check_revocation`] of lists that the verifier has itself: whoever is on one is revoked, also after the list's
+/// time.
+pub(crate) fn check_own_lists(
+    chain: &[&Certificate<'_>],
+    lists: &[impl AsRef<[u8]>],
+    now: i64,
+) -> Result<(), ChainError> {
+    for list in lists {
+        match check_revocation(chain, std::slice::from_ref(list), now, false) {
+            Ok(()) | Err(ChainError::RevocationListExpired) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 fn check_list(
     list: &CertificateRevocationList<'_>,
     child: &Certificate<'_>,
@@ -354,16 +370,16 @@ fn check_list(
     if !signed || !signs || list.extensions().iter().any(|e| e.critical) {
         return Err(ChainError::RevocationList);
     }
-    let until = list.next_update().ok_or(ChainError::RevocationList)?;
-    if !(list.last_update().timestamp()..=until.timestamp()).contains(&now) {
-        return Err(ChainError::RevocationListExpired);
-    }
     let serial = &child.x509.tbs_certificate.serial;
     if list
         .iter_revoked_certificates()
         .any(|revoked| revoked.serial() == serial)
     {
         return Err(ChainError::Revoked);
+    }
+    let until = list.next_update().ok_or(ChainError::RevocationList)?;
+    if !(list.last_update().timestamp()..=until.timestamp()).contains(&now) {
+        return Err(ChainError::RevocationListExpired);
     }
     Ok(())
 }

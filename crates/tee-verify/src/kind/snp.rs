@@ -10,7 +10,7 @@ use aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED;
 use crate::der;
 use crate::details::{SnpDetails, SnpTcb};
 use crate::policy::Root;
-use crate::x509::{Certificate, KeyKind, check_revocation, find_chain};
+use crate::x509::{Certificate, KeyKind, check_own_lists, check_revocation, find_chain};
 use crate::{Claims, Collateral, Details, Kind, Measurement, Policy, VerifyError, pem};
 
 /// SHA-256 of the DER of AMD's root certificates: ARK-Milan, ARK-Genoa, ARK-Turin.
@@ -239,6 +239,7 @@ pub(crate) fn claims(
         return Err(VerifyError::Root(kind));
     }
     check_revocation(&chain, &collateral.revocation_lists, now, false)
+        .and_then(|()| check_own_lists(&chain, &policy.revocation_lists, now))
         .map_err(|error| VerifyError::chain(kind, error))?;
     let key = leaf
         .key()

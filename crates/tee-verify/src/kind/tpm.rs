@@ -15,7 +15,7 @@ use aws_lc_rs::signature::{
 use sha2::{Digest as _, Sha256};
 
 use crate::details::{TpmDetails, TpmEventLog};
-use crate::x509::{Certificate, Key, KeyKind, check_revocation, find_chain};
+use crate::x509::{Certificate, Key, KeyKind, check_own_lists, check_revocation, find_chain};
 use crate::{Claims, Collateral, Details, Kind, Measurement, Policy, VerifyError};
 
 /// First bytes of a body.
@@ -279,6 +279,7 @@ fn attestation_key(
     let (_, chain) = find_chain(leaf, &certificates, now, |hash| policy.root(kind, hash))
         .map_err(|error| VerifyError::chain(kind, error))?;
     check_revocation(&chain, &collateral.revocation_lists, now, false)
+        .and_then(|()| check_own_lists(&chain, &policy.revocation_lists, now))
         .map_err(|error| VerifyError::chain(kind, error))?;
     Ok(leaf.public_key_der().to_vec())
 }

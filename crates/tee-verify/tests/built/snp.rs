@@ -328,3 +328,35 @@ fn turin_has_another_layout() {
         Err(VerifyError::Tcb(_))
     ));
 }
+
+#[test]
+fn the_verifiers_own_lists_count_whatever_the_peer_sends() {
+    let platform = Platform::vcek();
+    let evidence = platform.attest(&report());
+    let other = Platform::vcek();
+    let check = |lists: Vec<Vec<u8>>, now| {
+        let mut policy = platform.policy();
+        policy.revocation_lists = lists;
+        verify(&evidence, &platform.collateral(), &policy, now, &BINDING)
+    };
+    let revoked = Err(VerifyError::Revoked(Kind::Snp));
+    assert!(check(vec![platform.ask.revoke(&["another"])], now()).is_ok());
+    assert_eq!(
+        check(vec![platform.ask.revoke(&["SEV-VCEK"])], now()),
+        revoked
+    );
+    let both = vec![platform.ark.revoke(&[]), platform.ask.revoke(&["SEV-VCEK"])];
+    assert_eq!(check(both, now()), revoked);
+    // Before the list's time: whom it revokes is revoked, whom it doesn't is not refused for the list's sake.
+    let january = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_768_000_000);
+    assert_eq!(
+        check(vec![platform.ask.revoke(&["SEV-VCEK"])], january),
+        revoked
+    );
+    assert!(check(vec![platform.ask.revoke(&[])], january).is_ok());
+    // Not the issuer's, though it has its name; and no list at all.
+    let forged = check(vec![other.ask.revoke(&["SEV-VCEK"])], now());
+    assert!(matches!(forged, Err(VerifyError::Collateral { .. })));
+    let garbage = check(vec![vec![0x30, 0]], now());
+    assert!(matches!(garbage, Err(VerifyError::Collateral { .. })));
+}
