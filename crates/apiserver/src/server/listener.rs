@@ -111,7 +111,10 @@ async fn connection(
     let handler = shared.handler.clone();
     let service = service_fn(move |request| {
         let (handler, info) = (handler.clone(), info.clone());
-        async move { Ok::<_, std::convert::Infallible>(handler.handle(request, info).await) }
+        // What answering needs is large; boxed, it goes when the answer begins, and a watch does not keep it.
+        Box::pin(
+            async move { Ok::<_, std::convert::Infallible>(handler.handle(request, info).await) },
+        )
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

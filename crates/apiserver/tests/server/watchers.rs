@@ -218,3 +218,53 @@ async fn a_client_that_hangs_up_leaves_no_watch() {
         assert!(none_left(&server).await, "HTTP/2: {http2}");
     }
 }
+
+/// This process's resident memory in bytes: server and clients are both in it.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_idle_watches_cost_little_and_all_get_an_event() {
+    const WATCHES: usize = 10_000;
+    const CONNECTIONS: usize = 10;
+    /// Of one watch, both ends of it: a stream's buffers, a request's state, a subscription.
+    const EACH: usize = 24 * 1024;
+    let server = start_with(limits(Limits {
+        streams: 2_000,
+        ..Limits::default()
+    }))
+    .await;
+    let mut admin = server.admin().await;
+    let version = admin.get(PATH).await.json()["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let before = resident();
+    let mut open = Vec::with_capacity(WATCHES);
+    for _ in 0..CONNECTIONS {
+        let mut client = server.admin().await;
+        for _ in 0..WATCHES / CONNECTIONS {
+            let path = format!("{PATH}?watch=1&resourceVersion={version}");
+            let watch = client.open("GET", &path, &[], b"").await;
+            assert_eq!(watch.status(), 200);
+            open.push(watch.into_body());
+        }
+    }
+    assert_eq!(watches(&server).await, WATCHES);
+    let cost = resident().saturating_sub(before);
+    println!("{} bytes for each of {WATCHES} watches", cost / WATCHES);
+    assert!(cost <= WATCHES * EACH, "{} bytes each", cost / WATCHES);
+
+    create(&mut admin, "seen-by-all", 1).await;
+    for watch in &mut open {
+        let frame = watch.frame().await.unwrap().unwrap().into_data().unwrap();
+        let event: Value = serde_json::from_slice(&frame).unwrap();
+        assert_eq!(event["object"]["metadata"]["name"], "seen-by-all");
+    }
+    drop(open);
+    assert!(none_left(&server).await, "they leave nothing behind");
+}
