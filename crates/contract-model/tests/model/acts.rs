@@ -141,11 +141,16 @@ impl History {
         let all: Vec<Stake> = self.chain.world.views();
         let good: Vec<Address> = all.iter().filter(|s| good(s)).map(|s| s.id).collect();
         let earning = self.earners();
+        let bad: Vec<Address> = earning
+            .iter()
+            .copied()
+            .filter(|stake| !good.contains(stake))
+            .collect();
         let good: Vec<Address> = good.into_iter().filter(|s| earning.contains(s)).collect();
-        let earner = if self.rng.random_bool(0.9) {
-            self.any(&good).or(any)
-        } else {
-            any
+        let earner = match self.rng.random_range(0..10) {
+            0 => any,
+            1..3 => self.any(&bad).or(any),
+            _ => self.any(&good).or(any),
         };
         let Some(stake) = earner else { return };
         let sender = self.person();
@@ -247,6 +252,35 @@ impl History {
                 ptb.clock(),
             ];
             ptb.call("staking", "unjail", arguments);
+        });
+    }
+
+    /// Frees a jailed stake too early, or delegates to it.
+    pub fn try_jailed(&mut self, stake: Address) {
+        let owner = self.chain.world.stake(stake).map(|stake| stake.owner);
+        let Some(sender) = owner else { return };
+        let (pool, rewards) = (self.chain.genesis.pool, self.chain.genesis.rewards);
+        let delegates = self.earners().contains(&stake) && self.rng.random_bool(0.6);
+        self.build(sender, |ptb| {
+            if delegates {
+                let coin = ptb.split(Argument::Gas, SUI);
+                let arguments = vec![
+                    ptb.object(pool),
+                    ptb.object(rewards),
+                    ptb.object(stake),
+                    coin,
+                    ptb.clock(),
+                ];
+                let made = ptb.call("delegation", "delegate", arguments);
+                ptb.transfer(vec![made], sender);
+            } else {
+                let arguments = vec![
+                    ptb.object_as(pool, false),
+                    ptb.object(stake),
+                    ptb.clock(),
+                ];
+                ptb.call("staking", "unjail", arguments);
+            }
         });
     }
 
@@ -387,12 +421,20 @@ impl History {
 
     pub fn slash(&mut self) {
         let stakes = self.stakes.clone();
-        let Some(stake) = self.any(&stakes) else {
+        let Some(mut stake) = self.any(&stakes) else {
             return;
         };
+        // One that backs a token, often.
+        let now = self.chain.now;
+        let tokens: Vec<SealToken> = self.chain.world.views();
+        let alive = |token: &&SealToken| token.expires_at_ms > now;
+        let backing: Vec<Address> = tokens.iter().filter(alive).map(|t| t.stake_id).collect();
+        if let Some(backing) = self.any(&backing).filter(|_| self.rng.random_bool(0.5)) {
+            stake = backing;
+        }
         let (sender, amount) = (self.mostly(Some(address(0))), self.amount());
         let reason = "x".repeat(self.right(&[0, 4, 256], &[257]));
-        // Now and then all but a MIST.
+        // Now and then all, or all but two MIST.
         let held = self
             .chain
             .world
@@ -400,6 +442,7 @@ impl History {
             .map_or(0, |s| s.balance + s.delegated.balance + s.queue.balance);
         let amount = match self.rng.random_range(0..12) {
             0 => held.saturating_sub(2),
+            1 => held,
             _ => amount,
         };
         let genesis = &self.chain.genesis;

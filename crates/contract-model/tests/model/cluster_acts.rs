@@ -31,9 +31,9 @@ impl History {
             7..=9 => self.consume(),
             10..=11 => self.open_interface(),
             12..=14 => self.grant(),
-            15..=18 => self.submit(),
-            19..=21 => self.answer(),
-            22 => self.govern_interface(),
+            15..=17 => self.submit(),
+            18..=21 => self.answer(),
+            22..=23 => self.govern_interface(),
             _ => self.govern_upgrades(),
         }
     }
@@ -259,8 +259,8 @@ impl History {
             return;
         };
         let sender = self.mostly(Some(holder));
-        let fee = self.right(&[0u64, 1_000, SUI], &[1_001 * SUI]);
-        let timeout = self.right(&[10_000u64, MINUTE, DAY], &[9_999, 8 * DAY]);
+        let fee = self.right(&[1_000u64, SUI, 0], &[1_001 * SUI]);
+        let timeout = self.right(&[3 * DAY, 7 * DAY, MINUTE], &[9_999, 8 * DAY]);
         let payload = self.right(&[16_000u64, 64], &[0, 16_001]);
         self.build(sender, |ptb| {
             let arguments = vec![
@@ -329,7 +329,7 @@ impl History {
         let Some(owner) = cluster.owners.first().copied() else {
             return;
         };
-        let until = self.chain.now + 30 * DAY;
+        let until = self.chain.now + 365 * DAY;
         let (interface, cluster) = (interface.id, cluster.id);
         self.build(owner, |ptb| {
             let arguments = vec![
@@ -382,7 +382,8 @@ impl History {
         } else {
             "other"
         };
-        let verb = self.right(&[1u64, 1, 2, 4], &[3]);
+        let operate = if stake.tier == 2 { 4 } else { 1 };
+        let verb = self.right(&[1u64, 1, 2, operate], &[3, 4]);
         let payload = vec![9u8; self.right(&[64, 20], &[0, 65])];
         let mut digest = blake2b(&payload);
         digest.truncate(self.right(&[32], &[31]));
@@ -431,7 +432,7 @@ impl History {
         let interface = self.right(&[own], &[other]);
         let sender = self.person();
         let late = now >= request.deadline_ms;
-        if late == self.rng.random_bool(0.9) {
+        if late == self.rng.random_bool(0.8) {
             self.build(sender, |ptb| {
                 let arguments = vec![
                     ptb.object_as(interface, false),
@@ -453,7 +454,10 @@ impl History {
             code: self.pick(&[200, 403]),
             result: vec![7; self.right(&[32], &[31])],
         };
-        let signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+        let mut signature = self.sign(&enclave, &bcs::to_bytes(&statement).unwrap());
+        if self.rng.random_bool(0.2) {
+            signature = vec![0; 64];
+        }
         // The cluster of the interface, as it is asked for first.
         let chosen = interfaces.iter().find(|i| i.id == interface);
         let cluster = chosen.map_or(request.cluster_id, |chosen| chosen.cluster_id);
@@ -473,7 +477,18 @@ impl History {
     }
 
     fn govern_interface(&mut self) {
-        let Some((interface, cluster)) = self.interface() else {
+        // One that has earned something, if there is one.
+        let all: Vec<Interface> = self.chain.world.views();
+        let earned = all.iter().find(|one| one.earned > 0);
+        let picked = match earned.filter(|_| self.rng.random_bool(0.8)) {
+            Some(one) => self
+                .chain
+                .world
+                .cluster(one.cluster_id)
+                .map(|cluster| (one.clone(), cluster)),
+            None => self.interface(),
+        };
+        let Some((interface, cluster)) = picked else {
             return self.open_interface();
         };
         let governing = self.clusters.iter().find(|c| c.0 == cluster.id);
@@ -521,7 +536,7 @@ impl History {
             act => act,
         };
         let sender = self.mostly(Some(address(0)));
-        self.build(sender, |ptb| {
+        let proposed = self.build(sender, |ptb| {
             let (cap, upgrades) = (ptb.object(cap), ptb.object(upgrades));
             match act {
                 0..3 if !holds => {
@@ -545,5 +560,12 @@ impl History {
                 }
             }
         });
+        // Too early, now and then.
+        if proposed.is_some_and(|o| o.is_success()) && self.rng.random_bool(0.5) {
+            self.build(address(0), |ptb| {
+                let arguments = vec![ptb.object(cap), ptb.object(upgrades), ptb.clock()];
+                ptb.call("upgrades", "authorize", arguments);
+            });
+        }
     }
 }

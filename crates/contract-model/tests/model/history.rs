@@ -36,6 +36,8 @@ pub struct History {
     reports: Vec<Report>,
     /// A stake that was just reported, to be claimed for next.
     pub harvest: Option<Address>,
+    /// A stake that was just jailed, to be tried at once.
+    pub jailed: Option<Address>,
     /// The last transaction that was executed.
     pub last: Option<Act>,
     /// MIST taken for gas so far.
@@ -83,6 +85,7 @@ impl History {
             cases: Vec::new(),
             reports: Vec::new(),
             harvest: None,
+            jailed: None,
             last: None,
             charged: 0,
             rng: StdRng::seed_from_u64(seed),
@@ -174,6 +177,9 @@ impl History {
         if let Some(stake) = self.harvest.take() {
             self.chain.advance(DAY / 2);
             return self.claim_for(stake);
+        }
+        if let Some(stake) = self.jailed.take() {
+            return self.try_jailed(stake);
         }
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
@@ -577,7 +583,7 @@ impl History {
             .to_bytes()
             .to_vec();
         key.truncate(self.right(&[32], &[31]));
-        let encryption = vec![3u8; self.right(&[32, 32, 0], &[31])];
+        let encryption = vec![3u8; self.right(&[32, 32, 32, 32, 32, 0], &[31])];
         // Approved on the way, where it isn't.
         let measurement = vec![self.pick(&[1u8, 1, 2]); 48];
         let known = self.chain.world.cluster(cluster).is_some_and(|cluster| {
@@ -675,6 +681,17 @@ impl History {
                     .filter(|t| t.expires_at_ms + DAY / 24 > self.chain.now)
                     .collect();
                 let (mut enclave, mut cluster, mut stake) = (enclave, cluster, stake);
+                // One whose stake is gone, now and then.
+                let gone = |token: &&SealToken| {
+                    let stake = self.chain.world.stake(token.stake_id);
+                    stake.is_some_and(|stake| stake.status > 1)
+                };
+                let gone: Vec<SealToken> = tokens.iter().filter(gone).cloned().collect();
+                let tokens = if gone.is_empty() || self.rng.random_bool(0.8) {
+                    tokens
+                } else {
+                    gone
+                };
                 let token = match tokens.choose(&mut self.rng) {
                     Some(token) if self.rng.random_bool(0.9) => {
                         stake = token.stake_id;
@@ -684,6 +701,13 @@ impl History {
                             .collect();
                         if let Some(own) = own.choose(&mut self.rng) {
                             (cluster, enclave) = (own.cluster_id, own.clone());
+                        }
+                        // Now and then a cluster that it is not for.
+                        let others: Vec<Enclave> = self.chain.world.views();
+                        if let Some(other) = others.choose(&mut self.rng)
+                            && self.rng.random_bool(0.1)
+                        {
+                            (cluster, enclave) = (other.cluster_id, other.clone());
                         }
                         token.id
                     }
@@ -806,7 +830,7 @@ impl History {
         if self.rng.random_bool(0.7) && self.chain.now < case.appeal_until_ms {
             self.chain.advance(case.appeal_until_ms - self.chain.now);
         }
-        self.build(sender, |ptb| {
+        let outcome = self.build(sender, |ptb| {
             let arguments = vec![
                 ptb.object(docket),
                 ptb.object(pool),
@@ -817,6 +841,8 @@ impl History {
             ];
             ptb.call("slashing", "execute", arguments);
         });
+        let executed = outcome.is_some_and(|outcome| outcome.is_success());
+        self.jailed = Some(case.stake_id).filter(|_| executed && self.rng.random_bool(0.5));
     }
 
     fn govern_cases(&mut self) {
