@@ -64,6 +64,10 @@ pub enum KeyCache {
 pub struct Config {
     /// Directory of the sealed state.
     pub data_dir: PathBuf,
+    /// Where the host keeps the sealed log for an enclave, which has no disk (`vsock://3:9200`). Default: a file in
+    /// `dataDir`.
+    #[serde(default)]
+    pub log: Option<enclave::endpoint::Endpoint>,
     /// Address of the Kubernetes API.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,

@@ -22,8 +22,8 @@ use crate::handover;
 use crate::keyring::Keyring;
 use crate::retirement::Retirements;
 use crate::wire::{
-    ANCHOR, ENCLAVE, HANDOVER, HandoverRequest, INSTANCE, Instance, PLAN, PlanRequest, ROTATE,
-    RecoveryPlan, Rotated, Shares,
+    ANCHOR, ENCLAVE, HANDOVER, HandoverRequest, INSTANCE, Instance, PLAN, PlanRequest, RING,
+    ROTATE, RecoveryPlan, Rotated, Shares,
 };
 use crate::witnesses::Witnesses;
 
@@ -49,7 +49,7 @@ pub(crate) struct Operations {
 #[async_trait]
 impl SideRoutes for Operations {
     fn matches(&self, path: &str) -> bool {
-        [ANCHOR, ENCLAVE, HANDOVER, INSTANCE, PLAN, ROTATE].contains(&path)
+        [ANCHOR, ENCLAVE, HANDOVER, INSTANCE, PLAN, RING, ROTATE].contains(&path)
     }
 
     async fn handle(&self, request: SideRequest) -> SideResponse {
@@ -74,7 +74,7 @@ impl Operations {
             .extensions()
             .get::<UserInfo>()
             .is_some_and(|user| ADMINISTRATORS.iter().any(|group| user.in_group(group)));
-        if [ANCHOR, PLAN, ROTATE].contains(&path.as_str()) && !administrator {
+        if [ANCHOR, PLAN, RING, ROTATE].contains(&path.as_str()) && !administrator {
             return Err(refuse(
                 RefusalCode::Forbidden,
                 "only an administrator (group daas:admin, with a client certificate) may do this",
@@ -102,6 +102,10 @@ impl Operations {
                 // The chain is to know the new epoch soon: from then on no older log is opened.
                 self.anchorer.soon();
                 encode(&Rotated { epoch })
+            }
+            RING => {
+                let ring = self.keyring.ring().public();
+                encode(&ring.map_err(|error| internal("show the key ring", &error))?)
             }
             PLAN => encode(&self.plan(&parse(&body)?).await?),
             HANDOVER => {

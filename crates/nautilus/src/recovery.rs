@@ -70,7 +70,8 @@ pub enum RecoveryError {
 struct Waiting {
     scope: Scope,
     tee: Arc<dyn Provider>,
-    ring: PublicRing,
+    /// Where it isn't on a disk, whoever brings shares brings it too.
+    ring: Mutex<Option<PublicRing>>,
     tls_key: [u8; 32],
     shares: Mutex<BTreeMap<u8, Share>>,
     done: mpsc::Sender<Result<KeyRing, KeyError>>,
@@ -84,7 +85,7 @@ pub(crate) async fn wait(
     listener: &TcpListener,
     scope: Scope,
     tee: Arc<dyn Provider>,
-    ring: PublicRing,
+    ring: Option<PublicRing>,
     stop: &CancellationToken,
 ) -> Result<KeyRing, RecoveryError> {
     let (config, tls_key) = tls()?;
@@ -93,7 +94,7 @@ pub(crate) async fn wait(
     let waiting = Arc::new(Waiting {
         scope,
         tee,
-        ring,
+        ring: Mutex::new(ring),
         tls_key,
         shares: Mutex::default(),
         done,
@@ -267,8 +268,17 @@ impl Waiting {
             .map(Zeroizing::new)
             .map_err(|_| malformed("share: base64 is expected"))?;
         let share = Share::from_bytes(&bytes).map_err(|e| malformed(&e.to_string()))?;
-        let plan = self
-            .ring
+        let ring = {
+            let mut known = self.ring.lock();
+            if known.is_none() {
+                *known = request.ring;
+            }
+            known.clone()
+        };
+        let ring = ring.ok_or_else(|| {
+            malformed("this instance has no key ring: give it with --ring (`daas recovery ring`)")
+        })?;
+        let plan = ring
             .plan()
             .ok_or_else(|| malformed(&KeyError::NoPlan.to_string()))?;
         plan.accept(&share)
@@ -281,7 +291,7 @@ impl Waiting {
         if have >= need {
             let all: Vec<_> = shares.values().cloned().collect();
             shares.clear();
-            let recovered = recover(&self.scope, &self.ring, &all);
+            let recovered = recover(&self.scope, &ring, &all);
             // One is enough: whoever comes later finds an instance that has its keys.
             let _ = self.done.try_send(recovered);
         }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chain::objects::Anchor;
+use enclave::log::RemoteLog;
 use log_redb::RedbLog;
 use registry::Stored;
-use store::{LogError, Store, SystemClock};
+use store::{Log as _, LogError, Store, SystemClock};
 use tee::Provider;
 use tee_verify::Kind;
 use tokio_util::sync::CancellationToken;
@@ -79,9 +80,25 @@ pub(crate) fn open_tee(config: &Config) -> Result<Arc<dyn Provider>, StorageErro
     Ok(tee::open(kind, options)?)
 }
 
-/// Whether a sealed log is there already.
-pub(crate) fn has_log(config: &Config) -> bool {
-    config.data_dir.join(LOG_FILE).exists()
+/// The sealed log: a file, or kept by an enclave's host.
+pub(crate) enum SealedLog {
+    File(RedbLog),
+    Host(RemoteLog),
+}
+
+/// Whether a sealed log is there already. Asking an enclave's host shuts an older instance of the enclave out, as
+/// opening does.
+///
+/// # Errors
+/// [`LogError`] when the host can't be asked.
+pub(crate) async fn has_log(config: &Config) -> Result<bool, LogError> {
+    match &config.log {
+        None => Ok(config.data_dir.join(LOG_FILE).exists()),
+        Some(host) => {
+            let state = RemoteLog::connect(host).await?.state().await?;
+            Ok(state.last > 0 || state.snapshot.is_some())
+        }
+    }
 }
 
 /// Opens the log, or waits while another process has it where that is how this one takes over (it is handed the keys
@@ -92,17 +109,20 @@ pub(crate) fn has_log(config: &Config) -> bool {
 pub(crate) async fn open_log(
     config: &Config,
     stop: &CancellationToken,
-) -> Result<RedbLog, StorageError> {
+) -> Result<SealedLog, StorageError> {
+    if let Some(host) = &config.log {
+        return Ok(SealedLog::Host(RemoteLog::connect(host).await?));
+    }
     let path = config.data_dir.join(LOG_FILE);
     match RedbLog::open(&path).await {
         Err(LogError::InUse { .. }) if !config.handover_from.is_empty() => {
             tracing::info!("another instance has the sealed log: waiting until it stops");
             tokio::select! {
                 () = stop.cancelled() => Err(StorageError::Stopped),
-                log = RedbLog::open_when_free(&path) => Ok(log?),
+                log = RedbLog::open_when_free(&path) => Ok(SealedLog::File(log?)),
             }
         }
-        log => Ok(log?),
+        log => Ok(SealedLog::File(log?)),
     }
 }
 
@@ -112,7 +132,7 @@ pub(crate) async fn open_log(
 /// # Errors
 /// [`StorageError`].
 pub(crate) async fn open(
-    log: RedbLog,
+    log: SealedLog,
     cluster: &str,
     keyring: &Keyring,
     anchor: Option<&Anchor>,
@@ -122,12 +142,14 @@ pub(crate) async fn open(
         expect: anchor.and_then(crate::anchor::expected),
         ..store::Options::default()
     };
-    Store::open(log, keys, SystemClock, options).await.map_err(
-        |error| match RollbackError::explain(error, anchor) {
-            Ok(explained) => StorageError::Rollback(explained),
-            Err(error) => StorageError::Open(error),
-        },
-    )
+    let opened = match log {
+        SealedLog::File(log) => Store::open(log, keys, SystemClock, options).await,
+        SealedLog::Host(log) => Store::open(log, keys, SystemClock, options).await,
+    };
+    opened.map_err(|error| match RollbackError::explain(error, anchor) {
+        Ok(explained) => StorageError::Rollback(explained),
+        Err(error) => StorageError::Open(error),
+    })
 }
 
 pub(crate) fn make_private(path: &std::path::Path) -> Result<(), StorageError> {

@@ -15,6 +15,9 @@ pub const ANCHOR: &str = "/daas/v1/anchor";
 pub const ROTATE: &str = "/daas/v1/keys/rotate";
 /// Puts a recovery plan in force. Administrators. [`PlanRequest`] → [`Shares`].
 pub const PLAN: &str = "/daas/v1/recovery/plan";
+/// The public part of the key ring, for recovering an enclave, which has no disk. Administrators. `{}` →
+/// [`keys::PublicRing`].
+pub const RING: &str = "/daas/v1/keys/ring";
 /// Gives one share to an instance that waits for them. [`ShareRequest`] → [`ShareResponse`].
 pub const SHARE: &str = "/daas/v1/recovery/share";
 /// Hands the keys to an attested instance. [`HandoverRequest`] → [`keys::handover::Grant`].
@@ -113,6 +116,9 @@ pub struct Shares {
 pub struct ShareRequest {
     /// [`keys::recovery::Share::to_bytes`] in base64. Zeroed by who reads it.
     pub share: String,
+    /// The key ring, where the instance has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<keys::PublicRing>,
 }
 
 /// How far the recovery is.

@@ -12,8 +12,9 @@ use attested::Connection;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
+use keys::PublicRing;
 use keys::recovery::{Custodian, SealedShare};
-use nautilus::wire::{PLAN, PlanRequest, SHARE, ShareRequest, ShareResponse, Shares};
+use nautilus::wire::{PLAN, PlanRequest, RING, SHARE, ShareRequest, ShareResponse, Shares};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -57,6 +58,16 @@ enum Act {
         #[arg(long, default_value = ".")]
         out: PathBuf,
     },
+    /// Write the public part of the key ring: an enclave, which has no disk, is recovered with it
+    Ring {
+        #[command(flatten)]
+        chain: ChainArgs,
+        #[command(flatten)]
+        admin: AdminArgs,
+        /// The file to write; write it again after each new key epoch
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Give a share to an instance that waits for them, once it is verified
     Submit {
         #[command(flatten)]
@@ -67,6 +78,9 @@ enum Act {
         /// The share that the plan gave it
         #[arg(long)]
         share: PathBuf,
+        /// The key ring, for an instance that has no disk
+        #[arg(long)]
+        ring: Option<PathBuf>,
         /// `host:port` of the instance [default: the system's]
         endpoint: Option<String>,
     },
@@ -122,12 +136,22 @@ pub(crate) async fn run(args: RecoveryArgs, output: Output) -> anyhow::Result<Ex
                 [written.custodian.clone(), written.share.clone()]
             })?;
         }
+        Act::Ring { chain, admin, out } => {
+            let ring: PublicRing = admin.post(&chain, RING, &serde_json::json!({})).await?;
+            write(&out, &serde_json::to_vec_pretty(&ring)?)?;
+        }
         Act::Submit {
             chain,
             custodian,
             share,
+            ring,
             endpoint,
-        } => submit(&chain, &custodian, &share, endpoint, output).await?,
+        } => {
+            let ring = ring.map(|ring| read(&ring)).transpose()?;
+            let ring = ring.map(|ring| serde_json::from_slice(&ring)).transpose();
+            let ring = ring.context("--ring: not a key ring")?;
+            submit(&chain, &custodian, (&share, ring), endpoint, output).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -160,7 +184,7 @@ fn custodian(out: &Path, output: Output) -> anyhow::Result<()> {
 async fn submit(
     chain: &ChainArgs,
     custodian: &Path,
-    share: &Path,
+    (share, ring): (&Path, Option<PublicRing>),
     endpoint: Option<String>,
     output: Output,
 ) -> anyhow::Result<()> {
@@ -189,6 +213,7 @@ async fn submit(
     let encoded = Zeroizing::new(STANDARD.encode(&*open.to_bytes()));
     let mut request = ShareRequest {
         share: encoded.to_string(),
+        ring,
     };
     let body = Zeroizing::new(serde_json::to_vec(&request)?);
     drop(Zeroizing::new(std::mem::take(&mut request.share)));

@@ -27,6 +27,9 @@ struct Keys {
     /// Directory of the sealed state
     #[arg(long, env = "DAAS_SERVER_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// Where the host keeps the sealed log for an enclave: `vsock://3:9200` [default: a file in the data directory]
+    #[arg(long, env = "DAAS_LOG_ENDPOINT")]
+    log: Option<String>,
     /// Address of the Kubernetes API [default: 0.0.0.0:6443]
     #[arg(long, env = "DAAS_LISTEN")]
     listen: Option<SocketAddr>,

@@ -27,6 +27,9 @@ pub enum AcquireError {
     /// There is no state here, but the chain knows of one.
     #[error(transparent)]
     Rollback(#[from] RollbackError),
+    /// The log that an enclave's host keeps can't be asked for.
+    #[error("the sealed log can't be asked for")]
+    Log(#[from] store::LogError),
     /// There is a sealed log and no trace of its keys.
     #[error(
         "there is a sealed log but no key file beside it: bring back the `keys` directory of the data directory, or name an instance that has the keys with handoverFrom"
@@ -75,9 +78,10 @@ pub(crate) async fn keyring(at: &Circumstances<'_>) -> Result<Keyring, AcquireEr
         at.config.key_cache,
         at.cluster.into_inner(),
     );
+    let asks = !at.config.handover_from.is_empty();
     let ring = match disk.find()? {
         Found::Open(ring) => ring,
-        Found::Nothing if !storage::has_log(at.config) && at.config.handover_from.is_empty() => {
+        Found::Nothing if !asks && !storage::has_log(at.config).await? => {
             if let Some(anchor) = at.anchor {
                 return Err(AcquireError::Rollback(RollbackError::Absent {
                     anchor: Box::new(anchor.clone()),
@@ -86,9 +90,12 @@ pub(crate) async fn keyring(at: &Circumstances<'_>) -> Result<Keyring, AcquireEr
             tracing::info!("a new cluster: its root key is born here");
             KeyRing::born(disk.scope()).map_err(KeyringError::from)?
         }
-        Found::Nothing if at.config.handover_from.is_empty() => {
-            return Err(AcquireError::NoKeyFile);
+        // An enclave has no disk: whoever recovers it brings the key ring too.
+        Found::Nothing if !asks && at.config.log.is_some() => {
+            tracing::warn!("no keys are here: waiting for recovery shares and the key ring");
+            recovery::wait(at.listener, disk.scope(), at.tee.clone(), None, at.stop).await?
         }
+        Found::Nothing if !asks => return Err(AcquireError::NoKeyFile),
         Found::Nothing => handed_over(at, &disk).await?,
         Found::Locked(public, why) => {
             tracing::warn!(%why, "the root key can't be opened here");
@@ -100,7 +107,8 @@ pub(crate) async fn keyring(at: &Circumstances<'_>) -> Result<Keyring, AcquireEr
                         "no instance hands the keys over: waiting for recovery shares (`daas recovery submit`)"
                     );
                     let scope = disk.scope();
-                    recovery::wait(at.listener, scope, at.tee.clone(), *public, at.stop).await?
+                    recovery::wait(at.listener, scope, at.tee.clone(), Some(*public), at.stop)
+                        .await?
                 }
                 Err(AcquireError::Locked(_)) => return Err(AcquireError::Locked(why)),
                 Err(refused) => return Err(refused),
