@@ -784,6 +784,39 @@ async fn custom_resources_are_shown_in_the_version_that_a_rule_names() {
         ),
         (&json!("example.com/v2"), &json!("v2"), &json!("v1"))
     );
+    // Its group is registered while the definition is there.
+    let service = "/apis/apiregistration.k8s.io/v1/apiservices/v2.example.com";
+    let until = async |admin: &mut Client, code: u16| {
+        for _ in 0..400 {
+            let got = admin.get(service).await;
+            if got.code == code {
+                return got;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("{service} did not become {code}");
+    };
+    let registered = until(&mut admin, 200).await.json();
+    assert_eq!(
+        (
+            &registered["spec"],
+            &registered["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"]
+        ),
+        (
+            &json!({"group": "example.com", "version": "v2", "groupPriorityMinimum": 1000, "versionPriority": 100}),
+            &json!("true")
+        )
+    );
+    let gone = admin
+        .send(
+            "DELETE",
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com",
+            &[],
+            b"",
+        )
+        .await;
+    assert_eq!(gone.code, 200);
+    until(&mut admin, 404).await;
 }
 
 #[tokio::test]

@@ -202,9 +202,9 @@ mod tests {
         let one = json!({"key": "a", "operator": "Exists", "effect": "NoSchedule"});
         let equal = json!({"key": "b", "operator": "Equal", "value": "v"});
         assert_eq!(
-            merge(&[one.clone()], &[equal.clone(), one.clone()]),
+            merge(std::slice::from_ref(&one), &[equal.clone(), one.clone()]),
             [one.clone(), equal.clone()]
         );
-        assert_eq!(merge(&[one, equal], &[any.clone()]), [any]);
+        assert_eq!(merge(&[one, equal], std::slice::from_ref(&any)), [any]);
     }
 }
