@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Verify(commands::verify::VerifyArgs),
     /// Verify attestation evidence of any kind from a file
     Attest(commands::attest::AttestArgs),
+    /// Make, measure and serve the control plane's enclave image
+    Enclave(commands::enclave::EnclaveArgs),
     /// Verify an audit log offline
     Audit(commands::audit::AuditArgs),
     /// Measure a Kubernetes API server under load

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod chain_args;
 pub(crate) mod cluster;
+pub(crate) mod enclave;
 pub(crate) mod kubeconfig;
 pub(crate) mod ledger;
 pub(crate) mod pause;
