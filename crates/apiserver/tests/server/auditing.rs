@@ -291,6 +291,48 @@ async fn a_strict_backend_refuses_what_it_cannot_record() {
     assert_eq!(admin.get(&format!("{path}/a")).await.code, 404);
 }
 
+#[tokio::test]
+async fn pod_security_tells_the_audit_what_it_found() {
+    let events = Arc::new(Events::default());
+    let audit = recorded(Policy::standard().unwrap(), &events);
+    let server = start_with(|b| b.audit(audit)).await;
+    let mut admin = server.admin().await;
+    let labels = json!({"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/audit": "restricted"});
+    admin
+        .send(
+            "PATCH",
+            "/api/v1/namespaces/default",
+            &[("content-type", "application/merge-patch+json")],
+            json!({"metadata": {"labels": labels}})
+                .to_string()
+                .as_bytes(),
+        )
+        .await;
+    let pod =
+        json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let made = admin
+        .send(
+            "POST",
+            "/api/v1/namespaces/default/pods",
+            &[JSON, ("audit-id", "pod")],
+            pod.to_string().as_bytes(),
+        )
+        .await;
+    assert_eq!(made.code, 201, "{}", made.text());
+    let annotations = events.of("pod", Stage::ResponseComplete).await.annotations;
+    assert_eq!(
+        annotations["pod-security.kubernetes.io/enforce-policy"],
+        "baseline:latest"
+    );
+    let found = &annotations["pod-security.kubernetes.io/audit-violations"];
+    assert!(
+        found.starts_with(
+            "would violate PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false"
+        ),
+        "{found}"
+    );
+}
+
 /// The whole way: a sealed log on disk, read over the API, verified offline, without a secret in it.
 #[tokio::test]
 async fn the_log_is_sealed_verified_and_served() {

@@ -154,3 +154,62 @@ async fn every_route_is_authenticated_authorised_and_audited() {
     }
     assert!(routes > 400, "{routes} routes");
 }
+
+/// Every path that is no resource: who gets in, and that it leaves a trace.
+#[tokio::test]
+async fn every_path_beside_the_resources_is_authenticated_authorised_and_audited() {
+    // Path, what nobody gets, what anybody gets. upstream: bootstrappolicy/policy.go, system:discovery, system:public-info-viewer
+    const PATHS: [(&str, u16, u16); 20] = [
+        ("/healthz", 200, 200),
+        ("/livez?verbose", 200, 200),
+        ("/readyz", 200, 200),
+        ("/version", 200, 200),
+        ("/api", 401, 200),
+        ("/api/v1", 401, 200),
+        ("/apis", 401, 200),
+        ("/apis/apps", 401, 200),
+        ("/apis/apps/v1", 401, 200),
+        ("/openapi/v2", 401, 200),
+        ("/openapi/v3", 401, 200),
+        ("/openapi/v3/apis/apps/v1", 401, 200),
+        ("/", 401, 403),
+        ("/metrics", 401, 403),
+        ("/audit/head", 401, 403),
+        ("/audit/log", 401, 403),
+        ("/openid/v1/jwks", 401, 403),
+        ("/.well-known/openid-configuration", 401, 403),
+        ("/logs", 401, 403),
+        ("/nothing", 401, 403),
+    ];
+    let events = Arc::new(Events::default());
+    let audit = recorded(Policy::standard().unwrap(), &events);
+    let server = start_with(|b| b.audit(audit)).await;
+    let nobody = server.ca.issue("eve", &[], &[]);
+    let mut stranger = server.client(None).await;
+    let mut eve = server.client(Some(&nobody)).await;
+    for (path, unknown, known) in PATHS {
+        for (client, name, code) in [(&mut stranger, "", unknown), (&mut eve, "eve", known)] {
+            let answer = client.get(path).await;
+            assert_eq!(answer.code, code, "{path} for {name:?}");
+            let stage = if code == 401 {
+                Stage::ResponseStarted
+            } else {
+                Stage::ResponseComplete
+            };
+            let event = events.of(answer.header("audit-id"), stage).await;
+            assert_eq!(
+                (
+                    event.request_uri.as_str(),
+                    event.response_status.unwrap().code
+                ),
+                (path, code)
+            );
+            assert!(event.object_ref.is_none(), "{path}");
+            if code >= 400 {
+                assert_eq!(answer.json()["kind"], "Status", "{path}");
+            }
+        }
+        let posted = stranger.send("POST", path, &[], b"").await.code;
+        assert!(matches!(posted, 401 | 403 | 405), "{path}: {posted}");
+    }
+}

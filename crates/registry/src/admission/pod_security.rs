@@ -174,8 +174,17 @@ impl Admission for PodSecurity {
             return Ok(());
         };
         let labels = &stored.selection(namespaces).labels;
-        let (enforce, warn) = (Policy::of(labels, "enforce"), Policy::of(labels, "warn"));
-        if enforce.level == Level::Privileged && warn.level == Level::Privileged {
+        let (enforce, warn, audit) = (
+            Policy::of(labels, "enforce"),
+            Policy::of(labels, "warn"),
+            Policy::of(labels, "audit"),
+        );
+        if is_pod {
+            attributes
+                .context
+                .annotate(format!("{PREFIX}enforce-policy"), enforce.to_string());
+        }
+        if [enforce, warn, audit].map(|p| p.level) == [Level::Privileged; 3] {
             return Ok(());
         }
         if is_pod
@@ -185,6 +194,12 @@ impl Admission for PodSecurity {
             return Ok(());
         }
         let pod = visit::Pod::new(metadata, spec);
+        if let Some(violations) = audit.violations(&pod) {
+            attributes.context.annotate(
+                format!("{PREFIX}audit-violations"),
+                format!("would violate PodSecurity \"{audit}\": {violations}"),
+            );
+        }
         if is_pod && let Some(violations) = enforce.violations(&pod) {
             return Err(attributes.forbidden(
                 Some(object),
