@@ -50,5 +50,6 @@ pub use program::{Activation, Bindings, Program};
 pub use request::{namespace_schema, schema as request_schema};
 pub use schema::{MAX_REQUEST_SIZE, Schema, escape};
 pub use source::{CompileError, Issue};
+pub use time::Time;
 pub use types::Type;
 pub use value::{Fields, Key, List, Map, Struct, Text, Value};

@@ -14,49 +14,89 @@ const MAX_SECOND: i64 = 253_402_300_799;
 
 const NANO: i64 = 1_000_000_000;
 
-/// A timestamp within the years that are allowed.
-pub(crate) fn within(time: Timestamp) -> Option<Timestamp> {
-    (MIN_SECOND..=MAX_SECOND)
-        .contains(&time.as_second())
-        .then_some(time)
+/// Nanoseconds of 400 years, after which the calendar repeats.
+const CYCLE: i128 = 146_097 * 86_400 * NANO as i128;
+
+/// From here (9900-01-01) on, times are looked at a cycle earlier: the calendar's library ends a day before the year 9999
+/// does.
+const FAR: i128 = 250_245_504_000 * NANO as i128;
+
+/// A point in time from the year 1 to 9999, in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(i128);
+
+impl Time {
+    /// `None` outside of the years 1 to 9999.
+    pub fn from_nanosecond(nanos: i128) -> Option<Self> {
+        let second = nanos.div_euclid(i128::from(NANO));
+        (i128::from(MIN_SECOND)..=i128::from(MAX_SECOND))
+            .contains(&second)
+            .then_some(Self(nanos))
+    }
+
+    /// Nanoseconds since 1970.
+    pub fn as_nanosecond(self) -> i128 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub fn as_second(self) -> i64 {
+        i64::try_from(self.0.div_euclid(i128::from(NANO))).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn checked_add(self, nanos: i64) -> Option<Self> {
+        Self::from_nanosecond(self.0 + i128::from(nanos))
+    }
+
+    pub(crate) fn checked_sub(self, nanos: i64) -> Option<Self> {
+        Self::from_nanosecond(self.0 - i128::from(nanos))
+    }
+
+    /// As the calendar's library has it, and how many years later it is.
+    fn in_calendar(self) -> Option<(Timestamp, i64)> {
+        let (nanos, years) = if self.0 >= FAR {
+            (self.0 - CYCLE, 400)
+        } else {
+            (self.0, 0)
+        };
+        Some((Timestamp::from_nanosecond(nanos).ok()?, years))
+    }
 }
 
-pub(crate) fn from_second(second: i64) -> Option<Timestamp> {
-    within(Timestamp::from_second(second).ok()?)
+pub(crate) fn from_second(second: i64) -> Option<Time> {
+    Time::from_nanosecond(i128::from(second) * i128::from(NANO))
 }
 
 /// RFC 3339.
-pub(crate) fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    within(machinery::time::parse(text)?)
+pub(crate) fn parse_timestamp(text: &str) -> Option<Time> {
+    if let Some(rest) = text.strip_prefix("99") {
+        let earlier = machinery::time::parse(&format!("95{rest}"))?;
+        return Time::from_nanosecond(earlier.as_nanosecond() + CYCLE);
+    }
+    Time::from_nanosecond(machinery::time::parse(text)?.as_nanosecond())
 }
 
 /// A day, at midnight UTC.
-pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_date(text: &str) -> Option<Time> {
     (text.len() == 10).then(|| parse_timestamp(&format!("{text}T00:00:00Z")))?
 }
 
 /// As Go's `RFC3339Nano` prints it.
-pub(crate) fn format_timestamp(time: Timestamp) -> String {
-    let seconds = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    match time.subsec_nanosecond().unsigned_abs() {
-        0 => format!("{seconds}Z"),
-        nanos => {
-            let whole =
-                Timestamp::from_second(time.as_nanosecond().div_euclid(i128::from(NANO)) as i64)
-                    .unwrap_or(time);
-            let nanos = if time.subsec_nanosecond() < 0 {
-                NANO as u32 - nanos
-            } else {
-                nanos
-            };
-            let digits = format!("{nanos:09}");
-            format!(
-                "{}.{}Z",
-                whole.strftime("%Y-%m-%dT%H:%M:%S"),
-                digits.trim_end_matches('0')
-            )
-        }
+pub(crate) fn format_timestamp(time: Time) -> String {
+    let Some(whole) = from_second(time.as_second()) else {
+        return String::new();
+    };
+    let Some((second, years)) = whole.in_calendar() else {
+        return String::new();
+    };
+    let year = i64::from(second.to_zoned_datetime(TimeZone::UTC).year()) + years;
+    let rest = second.strftime("-%m-%dT%H:%M:%S");
+    let nanos = time.0.rem_euclid(i128::from(NANO));
+    if nanos == 0 {
+        return format!("{year:04}{rest}Z");
     }
+    let digits = format!("{nanos:09}");
+    format!("{year:04}{rest}.{}Z", digits.trim_end_matches('0'))
 }
 
 /// Seconds, as `3600s` and `1.5s`.
@@ -130,10 +170,11 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, EvalError> {
 }
 
 /// A part of a timestamp in a zone; `None` when there is no such part.
-pub(crate) fn part(time: Timestamp, zone: TimeZone, name: &str) -> Option<i64> {
+pub(crate) fn part(time: Time, zone: TimeZone, name: &str) -> Option<i64> {
+    let (time, years) = time.in_calendar()?;
     let local = time.to_zoned_datetime(zone);
     Some(match name {
-        "getFullYear" => i64::from(local.year()),
+        "getFullYear" => i64::from(local.year()) + years,
         "getMonth" => i64::from(local.month()) - 1,
         "getDayOfYear" => i64::from(local.day_of_year()) - 1,
         "getDayOfMonth" => i64::from(local.day()) - 1,

@@ -108,7 +108,7 @@ pub enum Value<'a> {
     /// In nanoseconds.
     Duration(i64),
     /// A point in time.
-    Timestamp(jiff::Timestamp),
+    Timestamp(crate::time::Time),
     /// `list`
     List(List<'a>),
     /// `map`, or an object
@@ -534,29 +534,31 @@ pub(crate) fn compare_numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ord
     };
     Some(match (a, b) {
         (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
-        (Value::Double(a), b) => compare_double(*a, whole(b)?),
-        (a, Value::Double(b)) => compare_double(*b, whole(a)?).map(Ordering::reverse),
+        (Value::Double(a), b) => compare_double(*a, whole(b)?, matches!(b, Value::Int(_))),
+        (a, Value::Double(b)) => {
+            compare_double(*b, whole(a)?, matches!(a, Value::Int(_))).map(Ordering::reverse)
+        }
         (a, b) => Some(whole(a)?.cmp(&whole(b)?)),
     })
 }
 
-/// A double against a whole number, exactly.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-fn compare_double(double: f64, whole: i128) -> Option<Ordering> {
-    if double.is_nan() {
-        return None;
-    }
-    if double >= 1.0e30 {
-        return Some(Ordering::Greater);
-    }
-    if double <= -1.0e30 {
+/// A double against a whole number within its range, which counts as the double nearest to it.
+///
+/// upstream: github.com/google/cel-go/common/types/compare.go#compareDoubleInt, compareDoubleUint
+#[allow(clippy::cast_precision_loss)]
+fn compare_double(double: f64, whole: i128, signed: bool) -> Option<Ordering> {
+    let (low, high) = if signed {
+        (i64::MIN as f64, i64::MAX as f64)
+    } else {
+        (0.0, u64::MAX as f64)
+    };
+    if double < low {
         return Some(Ordering::Less);
     }
-    let floor = double.floor();
-    Some(match (floor as i128).cmp(&whole) {
-        Ordering::Equal if double > floor => Ordering::Greater,
-        order => order,
-    })
+    if double > high {
+        return Some(Ordering::Greater);
+    }
+    double.partial_cmp(&(whole as f64))
 }
 
 /// The type that a name in an expression stands for: `int`, `list`, `google.protobuf.Timestamp`.
@@ -572,7 +574,6 @@ pub(crate) fn type_by_name(name: &str) -> Option<Type> {
         "list" => Type::list(Type::Dyn),
         "map" => Type::map(Type::Dyn, Type::Dyn),
         "type" => Type::TypeOf(Arc::new(Type::Dyn)),
-        "dyn" => Type::Dyn,
         "optional_type" => Type::optional(Type::Dyn),
         "google.protobuf.Timestamp" => Type::Timestamp,
         "google.protobuf.Duration" => Type::Duration,

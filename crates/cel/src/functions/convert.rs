@@ -78,7 +78,7 @@ fn to_int<'a>(value: &Value<'a>) -> Outcome<'a> {
         Value::String(s) => s
             .parse()
             .map_err(|e: std::num::ParseIntError| number_error("ParseInt", s, &e))?,
-        Value::Timestamp(t) => t.as_nanosecond().div_euclid(1_000_000_000) as i64,
+        Value::Timestamp(t) => t.as_second(),
         Value::Duration(d) => *d,
         _ => return Ok(None),
     })))

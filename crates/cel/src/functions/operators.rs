@@ -266,11 +266,7 @@ fn add<'a>(meter: &mut Meter, a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
                 .ok_or_else(|| EvalError::runtime("duration overflow"))?,
         ),
         (Value::Timestamp(t), Value::Duration(d)) | (Value::Duration(d), Value::Timestamp(t)) => {
-            let sum = t
-                .checked_add(jiff::SignedDuration::from_nanos(*d))
-                .ok()
-                .and_then(crate::time::within)
-                .ok_or_else(time_overflow)?;
+            let sum = t.checked_add(*d).ok_or_else(time_overflow)?;
             Value::Timestamp(sum)
         }
         (Value::List(a), Value::List(b)) => {
@@ -366,9 +362,7 @@ fn subtract<'a>(a: &Value<'a>, b: &Value<'a>) -> Outcome<'a> {
             Value::Duration(i64::try_from(nanos).map_err(|_| duration_overflow())?)
         }
         (Value::Timestamp(t), Value::Duration(d)) => t
-            .checked_sub(jiff::SignedDuration::from_nanos(*d))
-            .ok()
-            .and_then(crate::time::within)
+            .checked_sub(*d)
             .map(Value::Timestamp)
             .ok_or_else(|| EvalError::runtime("timestamp overflow"))?,
         _ => return Ok(None),

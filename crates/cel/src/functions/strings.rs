@@ -105,7 +105,8 @@ fn find(
         None if last => count,
         None => 0,
         Some(n) if n < 0 => return Err(out_of_range(n)),
-        Some(n) if n > count && last => return Err(out_of_range(n)),
+        // Beyond the end nothing is found, as upstream's implementation has it.
+        Some(n) if n >= count && !part.is_empty() => return Ok(-1),
         Some(n) => n,
     };
     let from = usize::try_from(from).unwrap_or(usize::MAX);
