@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 
 import { isCurrent } from "./build.mjs";
+import { problems } from "./docs.mjs";
 import { PACKAGE, packageFiles, test } from "./move.mjs";
 
 const only = process.argv.includes("--only");
@@ -28,6 +29,11 @@ try {
   if (!only && !(await isCurrent())) {
     console.error("contracts: bytecode.json is not what the sources compile to: node build.mjs");
     process.exit(1);
+  }
+  if (!only) {
+    const found = problems();
+    for (const problem of found) console.error(`contracts: docs/contracts.md: ${problem}`);
+    if (found.length > 0) process.exit(1);
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`contracts: ${result.passed ? "all tests passed" : "FAILED"} in ${seconds} s`);

@@ -68,6 +68,29 @@ fun a_token_is_used_once_with_each_commitment() {
     finish(world, cluster, cap, enclave, stake, token);
 }
 
+#[test]
+fun a_token_is_encoded_as_it_is() {
+    let (world, cluster, cap, enclave, stake, mut token) = start();
+    world.consume(&mut token, &cluster, &enclave, AT, SIGNATURE);
+    assert_eq!(token.cluster_id(), object::id(&cluster));
+    assert_eq!(token.node_id(), b"worker-0".to_string());
+    let encoded = k8s_gateway::encoding_for_testing(
+        object::id(&token),
+        object::id(&stake),
+        ALICE,
+        object::id(&cluster),
+        b"worker-0".to_string(),
+        token.node_key(),
+        commitment(),
+        3,
+        vector[AT, AT + day()],
+        0,
+        2,
+    );
+    assert_eq!(token.encode(), encoded);
+    finish(world, cluster, cap, enclave, stake, token);
+}
+
 #[test, expected_failure(abort_code = k8s_gateway::EConsumed)]
 fun using_a_token_twice_aborts() {
     let (world, cluster, _cap, enclave, _stake, mut token) = start();
@@ -168,6 +191,7 @@ fun what_a_stake_allows_is_by_its_tier_and_amount() {
     let user = world.stake(ALICE, sui(), 1);
     let admin = world.stake(ALICE, 10 * sui(), 2);
     let big = world.stake(ALICE, 10 * sui(), 0);
+    assert!(!world.pool().is_paused() && stake.is_slashable());
     assert_eq!(world.allowed(&stake), 1 | 2);
     assert_eq!(world.allowed(&big), 1 | 2 | 4);
     assert_eq!(world.allowed(&user), k8s_gateway::permission_use());
