@@ -164,6 +164,21 @@ impl Schema {
         }
     }
 
+    /// Drops what is only for people, here and below.
+    pub fn forget_texts(&mut self) {
+        self.description = String::new();
+        self.title = String::new();
+        self.example = None;
+        self.external_docs = None;
+        self.properties.values_mut().for_each(Self::forget_texts);
+        if let Some(Items::One(items)) = &mut self.items {
+            items.forget_texts();
+        }
+        if let Some(Additional::Schema(values)) = &mut self.additional_properties {
+            values.forget_texts();
+        }
+    }
+
     /// Whether the schema or one below it satisfies a condition.
     // upstream: apis/apiextensions/validation/validation.go#SchemaHas
     pub fn any(&self, test: &mut dyn FnMut(&Self) -> bool) -> bool {

@@ -41,6 +41,7 @@ impl Version {
         let preserve = definition.spec.preserve_unknown_fields;
         let schema = version.schema().map(|schema| {
             let mut schema = schema.as_root();
+            schema.forget_texts();
             if !preserve {
                 default::prune_defaults(&mut schema);
             }

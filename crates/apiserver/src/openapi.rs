@@ -26,7 +26,7 @@ pub(crate) struct OpenApi {
 /// The documents of what is served at one time.
 struct Documents {
     fingerprint: u64,
-    resources: Vec<Served>,
+    rows: Vec<Arc<Resource>>,
     /// By path below `/openapi/v3/`.
     versions: BTreeMap<String, Arc<Version>>,
     index: OnceLock<Document>,
@@ -89,7 +89,7 @@ impl OpenApi {
 impl Documents {
     /// What `before` has of a version goes on to hold when nothing of it has changed.
     fn new(all: &Resources, before: Option<&Self>) -> Self {
-        let resources = all.told().map(served).collect();
+        let rows = all.told().cloned().collect();
         let mut versions = BTreeMap::new();
         for (group, of) in all.groups() {
             for version in of {
@@ -120,7 +120,7 @@ impl Documents {
         }
         Self {
             fingerprint: all.fingerprint(),
-            resources,
+            rows,
             versions,
             index: OnceLock::new(),
             v2: OnceLock::new(),
@@ -134,10 +134,10 @@ impl Documents {
 
     fn make(&self, version: &Version) -> Document {
         let of: Vec<Served> = self
-            .resources
+            .rows
             .iter()
             .filter(|r| r.group == version.group && r.version == version.version)
-            .cloned()
+            .map(served)
             .collect();
         let document = Document::new(v3(&version.group, &version.version, &of));
         let _ = version.hash.set(document.hash.clone());
@@ -167,13 +167,18 @@ impl Documents {
 
     fn v2_protobuf(&self) -> Document {
         self.v2_protobuf
-            .get_or_init(|| Document::new(v2_protobuf(&self.resources)))
+            .get_or_init(|| Document::new(v2_protobuf(&self.all())))
             .clone()
+    }
+
+    /// Everything, with the schemas of custom resources, which are not kept.
+    fn all(&self) -> Vec<Served> {
+        self.rows.iter().map(served).collect()
     }
 
     fn v2(&self) -> Document {
         self.v2
-            .get_or_init(|| Document::new(v2(&self.resources)))
+            .get_or_init(|| Document::new(v2(&self.all())))
             .clone()
     }
 }

@@ -19,7 +19,7 @@ mod strategy;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apiextensions::columns::Printer;
 use apiextensions::{Definition, DefinitionVersion, ScalePaths};
@@ -44,19 +44,40 @@ const WHILE_TERMINATING: &[Verb] = &[
     Verb::Watch,
 ];
 
-/// One version of a definition, compiled.
+/// One version of a definition. Its schema, which may be large, is compiled when an object is first looked at.
 pub(crate) struct Shape {
-    /// Different for each compilation: what is known of an object by one doesn't hold for another.
+    /// Different for each definition that was read: what is known of an object by one doesn't hold for another.
     id: u64,
-    version: apiextensions::Version,
+    /// The definition that it is of, as it is stored.
+    source: Arc<Stored>,
+    /// What the definition says of the version, but for its schema.
     told: DefinitionVersion,
-    schema: Option<Value>,
+    compiled: OnceLock<Compiled>,
     api_version: String,
     printers: Vec<Printer>,
 }
 
-/// A definition, compiled.
+/// A version's schema, ready for use.
+struct Compiled {
+    version: apiextensions::Version,
+    /// As it was written, without what is only for people.
+    schema: Option<Value>,
+}
+
+impl Shape {
+    fn compiled(&self) -> &Compiled {
+        self.compiled
+            .get_or_init(|| row::compile(&self.source, &self.told.name))
+    }
+
+    fn version(&self) -> &apiextensions::Version {
+        &self.compiled().version
+    }
+}
+
+/// A definition.
 pub(crate) struct Defined {
+    /// Without schemas.
     definition: Definition,
     shapes: BTreeMap<String, Arc<Shape>>,
     storage: Arc<Shape>,
@@ -99,9 +120,9 @@ impl Custom {
             .then_some(WHILE_TERMINATING)
     }
 
-    /// The version's `openAPIV3Schema`.
+    /// The version's `openAPIV3Schema`, without descriptions.
     pub fn schema(&self) -> Option<&Value> {
-        self.shape.schema.as_ref()
+        self.shape.compiled().schema.as_ref()
     }
 
     /// The version's printer columns after the name.
@@ -111,8 +132,13 @@ impl Custom {
 
     /// The schemas to publish, for OpenAPI v3 and v2.
     pub fn openapi(&self) -> (Value, Value) {
-        let (told, raw) = (&self.shape.told, self.schema());
-        let preserve = self.defined.definition.spec.preserve_unknown_fields;
+        let object = self.shape.source.value();
+        let raw = row::raw_schema(&object, &self.shape.told.name);
+        let definition = Definition::parse(&object).unwrap_or_default();
+        let preserve = definition.spec.preserve_unknown_fields;
+        let told = definition
+            .version(&self.shape.told.name)
+            .unwrap_or(&self.shape.told);
         (
             apiextensions::openapi::v3(told, raw),
             apiextensions::openapi::v2(told, raw, preserve),
@@ -125,11 +151,11 @@ impl Custom {
     }
 
     pub(crate) fn version(&self) -> &apiextensions::Version {
-        &self.shape.version
+        self.shape.version()
     }
 
     pub(crate) fn scale(&self) -> Option<&ScalePaths> {
-        self.shape.version.scale()
+        self.shape.told.scale()
     }
 
     pub(crate) fn api_version(&self) -> &str {

@@ -82,7 +82,7 @@ impl Custom {
                     asked.push(object.clone());
                 } else {
                     nop(&mut object, &to.api_version);
-                    to.version.read(&mut object);
+                    to.version().read(&mut object);
                 }
             }
             out.push(object);
@@ -92,7 +92,7 @@ impl Custom {
         }
         let converted = self.ask(registry, &asked, &to.api_version).await?;
         for (i, mut object) in places.into_iter().zip(converted) {
-            to.version.read(&mut object);
+            to.version().read(&mut object);
             if let Some(slot) = out.get_mut(i) {
                 *slot = object;
             }

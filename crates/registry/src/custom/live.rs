@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apiextensions::Definition;
 use arc_swap::ArcSwap;
-use machinery::ObjectExt;
 use parking_lot::Mutex;
-use serde_json::Value;
 use store::{Entry, Revision, Snapshot};
 
 use super::resources::Resources;
@@ -19,7 +17,6 @@ use crate::stored::Stored;
 /// A definition's rows, and what they were made of.
 struct Compiled {
     revision: Revision,
-    spec: Value,
     defined: Arc<Defined>,
     /// Served versions.
     rows: Vec<Arc<Resource>>,
@@ -106,17 +103,20 @@ impl Live {
 
     fn compile(&self, entry: &Entry<Stored>, old: Option<&Compiled>) -> Option<Compiled> {
         let object = entry.value.value();
-        let definition = match Definition::parse(&object) {
+        let mut definition = match Definition::parse(&object) {
             Ok(definition) => definition,
             Err(error) => {
                 tracing::error!(key = &*entry.key, %error, "a stored definition can't be read");
                 return None;
             }
         };
-        let spec = object.get("spec").cloned().unwrap_or_default();
+        for version in &mut definition.spec.versions {
+            version.schema = None;
+        }
         // The status alone changed: what is known of objects goes on to hold.
         let kept = old.filter(|old| {
-            old.spec == spec && old.defined.definition.metadata.uid == definition.metadata.uid
+            let (old, new) = (&old.defined.definition.metadata, &definition.metadata);
+            old.uid == new.uid && old.generation == new.generation
         });
         let shapes = match kept {
             Some(old) => old.defined.shapes.clone(),
@@ -126,8 +126,8 @@ impl Live {
                 .iter()
                 .map(|version| {
                     let id = self.next.fetch_add(1, Ordering::Relaxed);
-                    let raw = raw_schema(&spec, &version.name);
-                    let shape = Shape::new(id, &definition, version, raw);
+                    let source = Arc::clone(&entry.value);
+                    let shape = Shape::new(id, source, &definition, version);
                     (version.name.clone(), Arc::new(shape))
                 })
                 .collect(),
@@ -140,7 +140,6 @@ impl Live {
         });
         Some(Compiled {
             revision: entry.revision,
-            spec,
             rows: row::of(&defined),
             instances: row::stored(&defined),
             defined,
@@ -188,15 +187,6 @@ impl Live {
             self.by_key.store(Arc::new(kept));
         }
     }
-}
-
-fn raw_schema(spec: &Value, version: &str) -> Option<Value> {
-    spec.get("versions")?
-        .as_array()?
-        .iter()
-        .find(|v| v.get("name").and_then(Value::as_str) == Some(version))?
-        .at(&["schema", "openAPIV3Schema"])
-        .cloned()
 }
 
 /// A number that is another one when a definition came, went or changed. Revisions are never used twice.

@@ -31,8 +31,8 @@ impl Custom {
             .rsplit_once('/')
             .and_then(|(_, version)| self.defined.shapes.get(version));
         if let Some(shape) = shape {
-            shape.version.read(&mut object);
-            shape.version.default(&mut object);
+            shape.version().read(&mut object);
+            shape.version().default(&mut object);
         }
         object
     }
@@ -145,7 +145,7 @@ impl Registry {
         custom.version().read(&mut object);
         if custom.shape.id == storage.id {
             let mut defaulted = object.clone();
-            storage.version.default(&mut defaulted);
+            storage.version().default(&mut defaulted);
             let settled = defaulted == object;
             let draft = Draft::new(resource, &object);
             return Ok(if settled {

@@ -1,23 +1,27 @@
 //! Rows of a definition.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apiextensions::columns::Printer;
+use apiextensions::rules::Cel;
 use apiextensions::{Definition, DefinitionVersion, Version};
+use machinery::ObjectExt;
 use serde_json::Value;
 
 use super::strategy::CustomResource;
-use super::{Custom, Defined, Shape, order};
+use super::{Compiled, Custom, Defined, Shape, order};
 use crate::resource::{Resource, SelectableField, Served, Subresource};
+use crate::stored::Stored;
 use crate::table::row::{ALL, READ_WRITE};
+use crate::value::Read;
 
 impl Shape {
     pub(super) fn new(
         id: u64,
+        source: Arc<Stored>,
         definition: &Definition,
         version: &DefinitionVersion,
-        schema: Option<Value>,
     ) -> Self {
         let printers = if version.additional_printer_columns.is_empty() {
             Printer::age()
@@ -26,11 +30,55 @@ impl Shape {
         };
         Self {
             id,
-            version: Version::compile(definition, version, &apiextensions::rules::Cel),
+            source,
             told: version.clone(),
-            schema,
+            compiled: OnceLock::new(),
             api_version: format!("{}/{}", definition.spec.group, version.name),
             printers,
+        }
+    }
+}
+
+/// Compiles a version's schema from the definition as it is stored.
+pub(super) fn compile(source: &Stored, name: &str) -> Compiled {
+    let object = source.value();
+    let definition = Definition::parse(&object).unwrap_or_default();
+    let none = DefinitionVersion::default();
+    let version = definition.version(name).unwrap_or(&none);
+    let schema = raw_schema(&object, name).cloned().map(|mut schema| {
+        terse(&mut schema);
+        schema
+    });
+    Compiled {
+        version: Version::compile(&definition, version, &Cel),
+        schema,
+    }
+}
+
+/// A version's schema as the definition has it.
+pub(super) fn raw_schema<'a>(object: &'a Value, version: &str) -> Option<&'a Value> {
+    object
+        .at(&["spec", "versions"])?
+        .as_array()?
+        .iter()
+        .find(|v| v.text("name") == version)?
+        .at(&["schema", "openAPIV3Schema"])
+}
+
+/// Leaves out what is only for people, from all schemas.
+fn terse(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else {
+        return;
+    };
+    for name in ["description", "title", "example", "externalDocs"] {
+        map.shift_remove(name);
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        properties.values_mut().for_each(terse);
+    }
+    for name in ["items", "additionalProperties"] {
+        if let Some(below) = map.get_mut(name) {
+            terse(below);
         }
     }
 }

@@ -21,11 +21,11 @@ pub(super) struct CustomResource {
 
 impl Strategy for CustomResource {
     fn default(&self, object: &mut Value) {
-        self.shape.version.default(object);
+        self.shape.version().default(object);
     }
 
     fn has_status(&self) -> bool {
-        self.shape.version.has_status()
+        self.shape.told.has_status()
     }
 
     fn generation(&self) -> bool {
@@ -49,7 +49,7 @@ impl Strategy for CustomResource {
     }
 
     fn validate(&self, _context: &StrategyContext<'_>, object: &Value) -> ErrorList {
-        self.shape.version.validate(object)
+        self.shape.version().validate(object)
     }
 
     fn validate_update(
@@ -58,7 +58,7 @@ impl Strategy for CustomResource {
         object: &Value,
         old: &Value,
     ) -> ErrorList {
-        let (errors, warnings) = self.shape.version.validate_update(object, old);
+        let (errors, warnings) = self.shape.version().validate_update(object, old);
         context.warn(warnings);
         errors
     }
@@ -81,7 +81,7 @@ impl Strategy for CustomResource {
         object: &Value,
         old: &Value,
     ) -> ErrorList {
-        let (errors, warnings) = self.shape.version.validate_status(object, old);
+        let (errors, warnings) = self.shape.version().validate_status(object, old);
         context.warn(warnings);
         errors
     }
