@@ -31,8 +31,10 @@ const TAPPED: usize = 1024 * 1024;
 pub(crate) struct Tap {
     seen: Vec<u8>,
     overflown: bool,
-    done: Option<Box<dyn FnOnce(&[u8]) + Send>>,
+    done: Option<Done>,
 }
+
+type Done = Box<dyn FnOnce(&[u8]) + Send>;
 
 impl Tap {
     pub(crate) fn new(done: impl FnOnce(&[u8]) + Send + 'static) -> Self {
