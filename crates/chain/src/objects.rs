@@ -800,14 +800,35 @@ mod tests {
             k8s_gateway {
                 objects::Gateway, objects::SealToken, events::GatewayCreated,
                 events::SealTokenCreated, events::SealTokenRenewed, events::SealTokenRevoked,
-                events::GatewayMigrated,
+                events::GatewayMigrated, objects::GatewayRules, objects::ConsumptionStatement,
+                events::GatewayRulesChanged, events::SealTokenConsumed,
             }
             enclave_registry {
-                objects::Cluster, objects::ClusterCap,
+                objects::Cluster, objects::ClusterCap, objects::Enclave,
+                objects::RegistrationStatement, objects::VouchingStatement,
                 events::ClusterCreated, events::MeasurementApproved, events::MeasurementRetired,
                 events::EndpointRegistered, events::EndpointRemoved, events::ClusterMigrated,
+                events::StatusChanged, events::TermsChanged, events::OwnerAdded,
+                events::OwnerRemoved, events::EnclaveRegistered, events::EnclaveRevoked,
+            }
+            k8s_interface {
+                objects::Interface, objects::Subject, objects::Permission, objects::Request,
+                objects::ResultStatement, events::InterfaceCreated, events::InterfaceChanged,
+                events::PermissionGranted, events::PermissionRevoked, events::RequestSubmitted,
+                events::RequestAnswered, events::RequestRefunded, events::FeesWithdrawn,
+                events::InterfaceMigrated,
+            }
+            upgrades {
+                objects::Upgrades, events::UpgradesCreated, events::UpgradeCapHeld,
+                events::UpgradeProposed, events::UpgradeCancelled, events::UpgradeAuthorized,
+                events::UpgradeCommitted, events::UpgradesMigrated,
+            }
+            anchors {
+                objects::Anchors, objects::Anchor, objects::AnchorStatement,
+                events::AnchorsCreated, events::OldestStatementChanged, events::StateAnchored,
+                events::AnchorsMigrated,
             }
         }
-        assert_eq!(checked, 29);
+        assert_eq!(checked, 71);
     }
 }
