@@ -183,7 +183,7 @@ impl History {
         }
         let pause = self.pick(&[0, 0, 1_000, MINUTE, MINUTE, DAY / 2, 2 * DAY]);
         self.chain.advance(pause);
-        match self.rng.random_range(0..86) {
+        match self.rng.random_range(0..90) {
             0..=2 => self.stake(),
             3..=4 => self.stake_and_mint(),
             5..=6 => self.mint(),
@@ -217,6 +217,7 @@ impl History {
             63..=64 => self.rotate(),
             65..=66 => self.equivocate(),
             67 => self.declare_outage(),
+            68..=71 => self.govern_params(),
             _ => self.cluster_side(),
         }
     }
@@ -276,6 +277,7 @@ impl History {
         let commitment = vec![8u8; self.right(&[32], &[33])];
         let endpoint = "é".repeat(self.right(&[0, 128], &[129]));
         let (pool, gateway) = (self.chain.genesis.pool, self.chain.genesis.gateway);
+        let (rewards, enrolls) = (self.chain.genesis.rewards, self.rng.random_bool(0.5));
         let outcome = self.build(sender, |ptb| {
             let coin = ptb.split(Argument::Gas, amount);
             let (pool, clock) = (ptb.object(pool), ptb.clock());
@@ -295,6 +297,10 @@ impl History {
             ];
             let token = ptb.call("k8s_gateway", "create_seal_token", arguments);
             ptb.call("k8s_gateway", "share_token", vec![token]);
+            if enrolls {
+                let arguments = vec![ptb.object(rewards), stake, clock];
+                ptb.call("rewards", "enroll", arguments);
+            }
             ptb.call("staking", "share", vec![stake]);
         });
         self.remember(outcome);
@@ -1043,7 +1049,7 @@ impl History {
                 self.right(&[SUI, SUI / 10, 2 * SUI], &[999_999, 1_000_001 * SUI]),
                 self.right(&[0, MINUTE, DAY, 7 * DAY], &[366 * DAY]),
             ],
-            1 => vec![self.right(&[MINUTE, DAY, 7 * DAY], &[0, 91 * DAY])],
+            1 => vec![self.right(&[MINUTE, MINUTE, 7 * DAY, 14 * DAY], &[0, 91 * DAY])],
             2 => {
                 let (right, wrong) = ([10_000, 20_000, MINUTE / 2], [9_999, 61 * DAY]);
                 let mut rules = vec![
