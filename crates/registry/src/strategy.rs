@@ -31,6 +31,7 @@ pub(crate) mod quantity;
 mod rbac;
 mod service;
 mod storage;
+mod webhooks;
 mod workload;
 
 use std::sync::Arc;
@@ -321,10 +322,10 @@ pub(crate) fn of(group: &str, kind: &str, has_status: bool) -> Arc<dyn Strategy>
         ("storage.k8s.io", "CSIDriver") => Arc::new(storage::CsiDriver),
         ("storage.k8s.io", _) => Arc::new(storage::Returned { status: has_status }),
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
-            Arc::new(extension::Webhooks { mutating: true })
+            Arc::new(webhooks::Webhooks { mutating: true })
         }
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
-            Arc::new(extension::Webhooks { mutating: false })
+            Arc::new(webhooks::Webhooks { mutating: false })
         }
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => {
             Arc::new(admission_policy::AdmissionPolicy { mutating: true })
