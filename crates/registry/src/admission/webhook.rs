@@ -67,7 +67,7 @@ pub(super) fn shown(attributes: &Attributes<'_>, resource: &Resource, object: &V
 }
 
 /// The same for a webhook: a custom resource's other versions may need its conversion webhook.
-async fn versioned(
+pub(super) async fn versioned(
     registry: &Registry,
     attributes: &Attributes<'_>,
     resource: &Resource,
@@ -83,7 +83,7 @@ async fn versioned(
 }
 
 /// What a webhook made of what [`versioned`] showed it.
-async fn restored(
+pub(super) async fn restored(
     registry: &Registry,
     attributes: &Attributes<'_>,
     resource: &Resource,
@@ -99,7 +99,7 @@ async fn restored(
     }
 }
 
-fn is_other(attributes: &Attributes<'_>, resource: &Resource) -> bool {
+pub(super) fn is_other(attributes: &Attributes<'_>, resource: &Resource) -> bool {
     resource.version != attributes.resource.version || resource.group != attributes.resource.group
 }
 

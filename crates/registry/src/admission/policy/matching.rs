@@ -9,6 +9,7 @@ use machinery::{GroupResource, Status};
 use serde_json::Value;
 
 use crate::admission::rules::Rule;
+use crate::admission::webhook::is_other;
 use crate::admission::{Attributes, Operation};
 use crate::registry::Registry;
 use crate::resource::{Resource, Served};
@@ -88,10 +89,10 @@ impl Criteria {
         if !self.equivalent || rules.is_empty() || own.served != Served::Registry {
             return None;
         }
-        let equivalents: Vec<&Arc<Resource>> = registry
-            .table()
+        let all = registry.resources();
+        let equivalents: Vec<&Arc<Resource>> = all
             .iter()
-            .filter(|r| r.prefix == own.prefix && !Arc::ptr_eq(r, own))
+            .filter(|r| r.prefix == own.prefix && is_other(attributes, r))
             .filter(|r| {
                 attributes.subresource.is_empty() || r.subresource(attributes.subresource).is_some()
             })

@@ -133,7 +133,7 @@ async fn dispatch(
                         params: param.as_ref(),
                     };
                     let before = object.clone();
-                    if let Err(why) = invocation.run(object)? {
+                    if let Err(why) = invocation.run(object).await? {
                         note(policy, Some(binding), &why, errors);
                     }
                     if !machinery::equality::semantic(&before, object) {
@@ -182,11 +182,17 @@ struct Invocation<'a> {
 
 impl Invocation<'_> {
     /// Applies the mutations in their order; each sees what those before it made. The inner error is the policy's.
-    fn run(&self, object: &mut Value) -> Result<Result<(), String>, Status> {
+    async fn run(&self, object: &mut Value) -> Result<Result<(), String>, Status> {
         let namespace = namespace_object(self.registry, self.attributes)?;
         let namespace = namespace.as_deref();
+        let old = match self.attributes.old {
+            Some(old) => Some(self.shown(old).await?),
+            None => None,
+        };
+        let old = old.as_ref();
         if !self.policy.conditions.is_empty() {
-            let held = self.with_inputs(object, namespace, |inputs| {
+            let shown = self.shown(object).await?;
+            let held = self.with_inputs(&shown, old, namespace, |inputs| {
                 let conditions = self
                     .policy
                     .conditions
@@ -202,31 +208,37 @@ impl Invocation<'_> {
             }
         }
         for mutation in &self.policy.mutations {
-            let patched = match self
-                .with_inputs(object, namespace, |inputs| self.patched(inputs, mutation))
-            {
+            let shown = self.shown(object).await?;
+            let patched = self.with_inputs(&shown, old, namespace, |inputs| {
+                self.patched(inputs, mutation)
+            });
+            let patched = match patched {
                 Ok(None) => continue,
                 Ok(Some(patched)) => patched,
                 Err(why) => return Ok(Err(why)),
             };
-            *object = webhook::taken(self.attributes, self.resource, patched, object)?;
+            let (attributes, resource) = (self.attributes, self.resource);
+            *object =
+                webhook::restored(self.registry, attributes, resource, patched, object).await?;
         }
         Ok(Ok(()))
+    }
+
+    async fn shown(&self, object: &Value) -> Result<Value, Status> {
+        webhook::versioned(self.registry, self.attributes, self.resource, object).await
     }
 
     fn with_inputs<R>(
         &self,
         object: &Value,
+        old: Option<&Value>,
         namespace: Option<&Value>,
         run: impl FnOnce(Inputs<'_>) -> R,
     ) -> R {
-        let show = |o: &Value| webhook::shown(self.attributes, self.resource, o);
-        let object = show(object);
-        let old = self.attributes.old.map(show);
         let request = webhook::request(self.attributes, self.resource);
         run(Inputs {
-            object: Some(&object),
-            old: old.as_ref(),
+            object: Some(object),
+            old,
             request: &request,
             namespace,
             params: self.params,

@@ -140,7 +140,7 @@ async fn dispatch(
                 continue;
             }
         };
-        let outcomes = outcomes(registry, attributes, &resource, object, policy, &params)?;
+        let outcomes = outcomes(registry, attributes, &resource, object, policy, &params).await?;
         for outcome in outcomes {
             for decision in &outcome.decisions {
                 act(attributes, policy, binding, decision, denials);
@@ -231,7 +231,7 @@ fn act(
     }
 }
 
-fn outcomes(
+async fn outcomes(
     registry: &Registry,
     attributes: &Attributes<'_>,
     resource: &Resource,
@@ -239,9 +239,13 @@ fn outcomes(
     policy: &Policy,
     params: &[Option<Value>],
 ) -> Result<Vec<Outcome>, Status> {
-    let show = |o: &Value| webhook::shown(attributes, resource, o);
-    let object = object.map(show);
-    let old = attributes.old.map(show);
+    let mut shown = [None, None];
+    for (slot, object) in shown.iter_mut().zip([object, attributes.old]) {
+        if let Some(object) = object {
+            *slot = Some(webhook::versioned(registry, attributes, resource, object).await?);
+        }
+    }
+    let [object, old] = shown;
     let request = webhook::request(attributes, resource);
     let namespace = namespace_object(registry, attributes)?;
     let outcomes = params.iter().map(|params| {
