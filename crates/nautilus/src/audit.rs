@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::audit::Audit;
 use ::audit::{AuditLog, ChainHead, Cipher, LogOptions, Metrics, OpenError, Policy, PolicyError};
+use apiserver::audit::Audit;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -133,5 +133,95 @@ pub(crate) async fn keep_head(log: AuditLog, vault: Vault, stop: CancellationTok
 async fn keep(vault: &Vault, head: ChainHead) {
     if let Err(error) = vault.put(HEAD, head.to_string().as_bytes()).await {
         tracing::warn!(%error, "the audit log's head was not kept");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ::audit::{Event, Level, Stage};
+    use serde_json::json;
+    use store::memory::MemoryLog;
+    use store::{SealingKeys, Store, SystemClock};
+
+    use super::*;
+
+    fn config(dir: &std::path::Path) -> Config {
+        serde_json::from_value(json!({
+            "dataDir": dir, "chainUrl": "http://127.0.0.1:9000", "deployment": "/d/deployment.json",
+            "tee": "simulated", "simulatedTeeDir": "/d/tee",
+        }))
+        .unwrap()
+    }
+
+    async fn store(log: &MemoryLog) -> Store<registry::Stored> {
+        let keys = SealingKeys::new("test", 1, &Zeroizing::new([7; 32]));
+        Store::open(log.clone(), keys, SystemClock, store::Options::default())
+            .await
+            .unwrap()
+    }
+
+    /// One life of the server: some requests, then its end.
+    async fn live(dir: &std::path::Path, state: &MemoryLog, requests: usize) -> bool {
+        let store = store(state).await;
+        let vault = Vault::new(store.clone());
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let (audit, log) = open(&config(dir), &vault, &mut metrics).await.unwrap();
+        let tampered = log.tampered();
+        let stop = CancellationToken::new();
+        let keeping = tokio::spawn(keep_head(log, vault.clone(), stop.clone()));
+        for i in 0..requests {
+            let mut event = Event::new(
+                Level::Metadata,
+                Stage::ResponseComplete,
+                format!("request-{i}"),
+                jiff::Timestamp::now(),
+            );
+            event.request_uri = "/api/v1/namespaces/somewhere".into();
+            audit.backend.process(event).await.unwrap();
+        }
+        stop.cancel();
+        keeping.await.unwrap();
+        assert_eq!(head(&vault).unwrap(), audit.backend.head());
+        store.close().await;
+        tampered
+    }
+
+    #[tokio::test]
+    async fn a_log_that_was_cut_off_while_the_server_was_down_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = MemoryLog::new();
+        assert!(!live(dir.path(), &state, 5).await);
+        assert!(
+            !live(dir.path(), &state, 5).await,
+            "an untouched log goes on"
+        );
+        let path = dir.path().join(LOG_FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("somewhere"), "it is sealed");
+        assert!(
+            ::audit::verify(std::slice::from_ref(&path), None, true)
+                .unwrap()
+                .is_intact()
+        );
+        let kept: Vec<&str> = text.lines().take(7).collect();
+        std::fs::write(&path, kept.join("\n") + "\n").unwrap();
+        assert!(live(dir.path(), &state, 1).await);
+        let report = ::audit::verify(&[path], None, true).unwrap();
+        assert_eq!(report.problem_count, 1, "{report:?}");
+    }
+
+    #[tokio::test]
+    async fn a_policy_that_is_none_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::new(store(&MemoryLog::new()).await);
+        let mut config = config(dir.path());
+        config.audit_policy_file = Some(dir.path().join("policy.yaml"));
+        let mut metrics = prometheus_client::registry::Registry::default();
+        let missing = open(&config, &vault, &mut metrics).await;
+        assert!(matches!(missing, Err(AuditError::PolicyFile { .. })));
+        std::fs::write(dir.path().join("policy.yaml"), "kind: Policy").unwrap();
+        let wrong = open(&config, &vault, &mut metrics).await;
+        assert!(matches!(wrong, Err(AuditError::Policy(_))));
     }
 }
