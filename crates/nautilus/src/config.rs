@@ -303,6 +303,10 @@ mod tests {
                 json!({"simulatedTeeDir": "/d/server/tee"}),
                 "simulatedTeeDir",
             ),
+            (
+                json!({"production": true, "tee": "auto", "keyCache": "device"}),
+                "keyCache",
+            ),
             (json!({"anchorIntervalSeconds": 0}), "anchorIntervalSeconds"),
             (json!({"nodeCidrMask": 16}), "nodeCidrMask"),
             (json!({"nodeCidrMask": 31}), "nodeCidrMask"),

@@ -14,6 +14,8 @@ use keys::recovery::Custodian;
 use keys::{KeyRing, PublicRing, Purpose, Realm, Scope, cache};
 use nautilus::Config;
 use nautilus::wire::{ANCHOR, Anchored, PLAN, ROTATE, Rotated, Shares};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tee::{Provider as _, SealPolicy, Simulated};
 use tokio_util::sync::CancellationToken;
@@ -190,8 +192,8 @@ async fn no_key_and_no_secret_is_on_disk_in_logs_or_in_a_core() {
         .args(["--pid", &pid, "--core=unlimited:unlimited"])
         .status();
     println!("raised the limit of the core: {raised:?}");
-    let aborted = Command::new("kill").args(["-ABRT", &pid]).status().unwrap();
-    assert!(aborted.success());
+    let server = Pid::from_raw(i32::try_from(process.0.id()).unwrap());
+    kill(server, Signal::SIGABRT).unwrap();
     let status = process.0.wait().unwrap();
     assert_eq!(status.signal(), Some(6), "{status}");
     assert!(!status.core_dumped(), "a core was dumped");
