@@ -13,10 +13,9 @@ use eif::{EifError, Pcrs, Section, SectionKind};
 use ramdisk::{Entry, Ramdisk};
 use serde_json::json;
 
-/// What the kernel is told: no modules, no PCI, stop when something goes wrong, and which of this binary's commands
-/// is the first process.
-pub const CMDLINE: &str =
-    "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on -- enclave init";
+/// What the kernel is told: no PCI, stop when something goes wrong. What it doesn't know itself it would hand to the
+/// first process, and so might the hypervisor: `/init` reads no arguments.
+pub const CMDLINE: &str = "reboot=k panic=30 pci=off console=ttyS0 random.trust_cpu=on";
 
 /// Where the program finds what its server is to do.
 pub const SERVER_CONFIG: &str = "/etc/daas/server.yaml";
