@@ -55,6 +55,11 @@ const LATER: vector<u8> =
 const LATER_SIGNED: vector<u8> =
     x"6c39182d267f427d76df0d20cfeb0883d1166456d3011b243448163099e7075234f66a49fde6ecb41a70743895cefff8a530d0e626b51ceda08788a160c09b00";
 
+// The key whose seed is 32 times 0x09, and its proof that it replaces the node's.
+const NEW_KEY: vector<u8> = x"fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f618";
+const ROTATION: vector<u8> =
+    x"4f2f28eed9d15314061a6e1d7d75bab2fded246d4d5d389621d0d17fe213f0c7b9eb4543f0d526ea4bcb58384f7d238233c4f87cd7dbbdbd7e9be8b4d527f206";
+
 /// A world, a cluster with an allowed measurement, Alice's stake of 10 SUI with a token for the cluster,
 /// an enclave.
 fun start(): (World, Cluster, ClusterCap, Stake, SealToken, Enclave) {
@@ -276,6 +281,25 @@ fun two_heartbeats_for_one_slot_prove_equivocation() {
     world.execute(&mut again, &mut stake);
     assert_eq!(events_by_type<Tombstoned>().length(), 1);
     destroy(again);
+    destroy(case);
+    finish(world, cluster, cap, stake, token, enclave);
+}
+
+/// A node that equivocated can't hide behind a new key.
+#[test]
+fun what_a_former_key_signed_stays_evidence() {
+    let (mut world, cluster, cap, mut stake, mut token, enclave) = start();
+    world.rotate(ALICE, &mut stake, &mut token, NEW_KEY, ROTATION, bytes(32, 3));
+    let case = world.report_equivocation(
+        &mut stake,
+        &token,
+        NODE_KEY,
+        READY,
+        READY_SIGNED,
+        UNREADY,
+        UNREADY_SIGNED,
+    );
+    assert_eq!(stake.cases(), 1);
     destroy(case);
     finish(world, cluster, cap, stake, token, enclave);
 }

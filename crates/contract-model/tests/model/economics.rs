@@ -17,7 +17,10 @@ use contract_model::layout::rewards::{
     Earner, EarnerSettled, EscrowClosed, EscrowOpened, INTENT_PERFORMANCE, PerformanceStatement,
     RewardClaimed, Rewards,
 };
-use contract_model::layout::slashing::{Case, CaseExecuted, CaseOpened, Docket, KIND_DOWNTIME};
+use contract_model::layout::slashing::{
+    Case, CaseExecuted, CaseOpened, Docket, EvidenceStatement, INTENT_EVIDENCE, INTENT_OUTAGE,
+    KIND_DOWNTIME, OutageStatement,
+};
 use contract_model::layout::staking::{
     Jailed, STATUS_ACTIVE, STATUS_UNBONDING, Slashed, Stake, Staked, ToppedUp, Withdrawn,
 };
@@ -92,7 +95,7 @@ macro_rules! properties {
 
 /// How many histories, and how long they are.
 const HISTORIES: u64 = 2_000;
-const STEPS: usize = 32;
+const STEPS: usize = 28;
 
 /// By property: the first history that it did not hold in.
 static FAILURES: LazyLock<BTreeMap<&'static str, String>> = LazyLock::new(|| {
@@ -133,25 +136,26 @@ fn broken_by(seed: u64) -> Vec<(&'static str, String)> {
     let mut broken = Vec::new();
     for number in 0..STEPS {
         history.step();
-        let Some(act) = history.last.take() else {
-            continue;
-        };
-        let step = Step {
-            act: &act,
-            world: &history.chain.world,
-            history: &history,
-        };
-        checks.retain_mut(|(name, check)| {
-            let looked = catch_unwind(AssertUnwindSafe(|| check(&step)));
-            let Err(panic) = looked else { return true };
-            let text = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                .unwrap_or_default();
-            broken.push((*name, format!("at step {number}: {text}")));
-            false
-        });
+        let mut acts = std::mem::take(&mut history.earlier);
+        acts.extend(history.last.take());
+        for act in &acts {
+            let step = Step {
+                act,
+                world: &act.after,
+                history: &history,
+            };
+            checks.retain_mut(|(name, check)| {
+                let looked = catch_unwind(AssertUnwindSafe(|| check(&step)));
+                let Err(panic) = looked else { return true };
+                let text = panic
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                    .unwrap_or_default();
+                broken.push((*name, format!("at step {number}: {text}")));
+                false
+            });
+        }
     }
     broken
 }
@@ -185,7 +189,7 @@ properties! {
     value_is_conserved_to_the_mist() {
         let total = u64::from(PEOPLE) * 1_000 * SUI;
         Box::new(move |s| {
-            assert_eq!(value(s.world) + s.history.charged, total);
+            assert_eq!(value(s.world) + s.act.charged, total);
         })
     }
 
@@ -807,6 +811,208 @@ fn token_theft_and_stale_stake() {
     let theft = chain.token(address(2), stake, cluster, "n1");
     let code = contract_model::abort::k8s_gateway::NOT_OWNER;
     assert_eq!(abort(&theft), Some(("k8s_gateway".to_owned(), code)));
+}
+
+/// A node of `address(1)` with a token, its cluster, and the cluster's enclave.
+struct Judged {
+    chain: Chain,
+    stake: Address,
+    token: Address,
+    cluster: Address,
+    enclave: Address,
+}
+
+const ENCLAVE: [u8; 32] = [3; 32];
+
+impl Judged {
+    fn new() -> Self {
+        let mut chain = Chain::new(4, Parameters::development());
+        let (cluster, enclave) = Self::cluster(&mut chain, "home");
+        let stake = chain.stake(address(1), 10 * SUI, 0);
+        let minted = chain.token(address(1), stake, cluster, "n0");
+        let token = created(&minted, &chain.world, "SealToken");
+        Self {
+            chain,
+            stake,
+            token,
+            cluster,
+            enclave,
+        }
+    }
+
+    /// A cluster with an enclave of the same key, as anybody can make one.
+    fn cluster(chain: &mut Chain, name: &str) -> (Address, Address) {
+        let (cluster, cap) = chain.cluster(address(0), name);
+        let key = ed25519_dalek::SigningKey::from_bytes(&ENCLAVE);
+        let public = key.verifying_key().to_bytes().to_vec();
+        let outcome = chain.run(address(0), |ptb| {
+            let (cap, cluster, clock) = (ptb.object(cap), ptb.object(cluster), ptb.clock());
+            let (kind, bytes) = (ptb.pure(&0u8), ptb.pure(&vec![1u8; 48]));
+            let (source, at_once) = (ptb.pure(&"commit"), ptb.pure(&0u64));
+            let arguments = vec![cap, cluster, kind, bytes, source, at_once, clock];
+            ptb.call("enclave_registry", "approve_measurement", arguments);
+            let (public, encryption) = (ptb.pure(&public), ptb.pure(&vec![5u8; 32]));
+            let arguments = vec![cap, cluster, public, encryption, bytes, kind, clock];
+            let enclave = ptb.call("enclave_registry", "register_enclave", arguments);
+            ptb.call("enclave_registry", "share_enclave", vec![enclave]);
+        });
+        (cluster, created(&outcome, &chain.world, "Enclave"))
+    }
+
+    fn statement(&self, nonce: u64) -> EvidenceStatement {
+        EvidenceStatement {
+            intent: INTENT_EVIDENCE,
+            timestamp_ms: self.chain.now,
+            cluster_id: self.cluster,
+            stake_id: self.stake,
+            kind: KIND_DOWNTIME,
+            period: self.chain.now / 86_400_000,
+            nonce,
+            failed: 1,
+            total: 10,
+            facts: vec![7; 32],
+        }
+    }
+
+    /// Reports what `said` says, with the signature of `seed`'s key over what `signed` says.
+    fn report(
+        &mut self,
+        said: &EvidenceStatement,
+        signed: &EvidenceStatement,
+        seed: [u8; 32],
+    ) -> contract_model::Outcome {
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        let signature = key.sign(&bcs::to_bytes(signed).unwrap()).to_bytes().to_vec();
+        let (docket, token, enclave) = (self.chain.genesis.docket, self.token, self.enclave);
+        self.chain.run(address(2), |ptb| {
+            let bond = ptb.split(Argument::Gas, SUI / 10);
+            let arguments = vec![
+                ptb.object(docket),
+                ptb.object(said.stake_id),
+                ptb.object_as(token, false),
+                ptb.object_as(said.cluster_id, false),
+                ptb.object_as(enclave, false),
+                ptb.pure(&said.kind),
+                ptb.pure(&said.period),
+                ptb.pure(&said.nonce),
+                ptb.pure(&said.failed),
+                ptb.pure(&said.total),
+                ptb.pure(&said.facts),
+                ptb.pure(&said.timestamp_ms),
+                ptb.pure(&signature),
+                bond,
+                ptb.clock(),
+            ];
+            let case = ptb.call("slashing", "report", arguments);
+            ptb.call("slashing", "share_case", vec![case]);
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever is wrong with it.
+    #[test]
+    fn stale_replayed_foreign_or_unsigned_evidence_changes_nothing(
+        flaw in 0..9u8, nonce: u64, delta in 1..1_000_000_000u64,
+    ) {
+        let mut judged = Judged::new();
+        let right = judged.statement(nonce);
+        let (mut said, mut signed, mut seed) = (right.clone(), right.clone(), ENCLAVE);
+        match flaw {
+            // Replayed.
+            0 => prop_assert!(judged.report(&right, &right, ENCLAVE).is_success()),
+            // Unsigned, or signed by somebody else.
+            1 => seed = [4; 32],
+            2 => signed.nonce ^= delta,
+            3 => signed.intent = 2,
+            // Stale, or of a time to come.
+            4 => said.timestamp_ms -= 3 * 86_400_000 + delta,
+            5 => said.timestamp_ms += delta,
+            6 => said.period += delta,
+            // Of a cluster that the stake never joined, with an enclave of its own.
+            7 => {
+                let (cluster, enclave) = Judged::cluster(&mut judged.chain, "away");
+                said.cluster_id = cluster;
+                judged.enclave = enclave;
+            }
+            // Against another's stake.
+            _ => said.stake_id = judged.chain.stake(address(3), 10 * SUI, 0),
+        }
+        if flaw > 3 {
+            signed = said.clone();
+        }
+        let before = Rebuilt::of(&judged.chain.world);
+        let outcome = judged.report(&said, &signed, seed);
+        let (module, _) = abort(&outcome).unwrap();
+        prop_assert_eq!(module, "slashing");
+        prop_assert_eq!(before, Rebuilt::of(&judged.chain.world));
+    }
+
+    /// However many are accused before it is known that it was an outage.
+    #[test]
+    fn a_correlated_outage_slashes_nobody(reports in 1..4u64, failed in 3..10u64, later in 0..7u64) {
+        let mut judged = Judged::new();
+        let mut cases = Vec::new();
+        for nonce in 0..reports {
+            let statement = judged.statement(nonce);
+            let outcome = judged.report(&statement, &statement, ENCLAVE);
+            cases.push(created(&outcome, &judged.chain.world, "Case"));
+        }
+        let period = judged.chain.now / 86_400_000;
+        judged.chain.advance(later * 86_400_000 - later);
+        let statement = OutageStatement {
+            intent: INTENT_OUTAGE,
+            timestamp_ms: judged.chain.now,
+            cluster_id: judged.cluster,
+            period,
+            failed,
+            total: 10,
+        };
+        let key = ed25519_dalek::SigningKey::from_bytes(&ENCLAVE);
+        let signature = key.sign(&bcs::to_bytes(&statement).unwrap()).to_bytes().to_vec();
+        let genesis = &judged.chain.genesis;
+        let (docket, pool, rewards) = (genesis.docket, genesis.pool, genesis.rewards);
+        let (cluster, enclave, stake) = (judged.cluster, judged.enclave, judged.stake);
+        let outcome = judged.chain.run(address(3), |ptb| {
+            let arguments = vec![
+                ptb.object(docket),
+                ptb.object_as(cluster, false),
+                ptb.object_as(enclave, false),
+                ptb.pure(&statement.period),
+                ptb.pure(&statement.failed),
+                ptb.pure(&statement.total),
+                ptb.pure(&statement.timestamp_ms),
+                ptb.pure(&signature),
+                ptb.clock(),
+            ];
+            ptb.call("slashing", "declare_outage", arguments);
+        });
+        prop_assert!(outcome.is_success(), "{:?}", outcome.status);
+        judged.chain.advance(8 * 86_400_000);
+        for case in cases {
+            let outcome = judged.chain.run(address(3), |ptb| {
+                let arguments = vec![
+                    ptb.object(docket),
+                    ptb.object(pool),
+                    ptb.object(rewards),
+                    ptb.object(case),
+                    ptb.object(stake),
+                    ptb.clock(),
+                ];
+                ptb.call("slashing", "execute", arguments);
+            });
+            prop_assert!(outcome.is_success(), "{:?}", outcome.status);
+        }
+        let stake = judged.chain.world.stake(stake).unwrap();
+        prop_assert_eq!((stake.balance, stake.slashed), (10 * SUI, 0));
+        prop_assert_eq!((stake.jailed_until_ms, stake.cases), (0, 0));
+    }
 }
 
 /// What stakes of these amounts, fully attested, earn together in half a day next to a stake of

@@ -40,6 +40,8 @@ pub struct History {
     pub jailed: Option<Address>,
     /// The last transaction that was executed.
     pub last: Option<Act>,
+    /// Those that the same act executed before it.
+    pub earlier: Vec<Act>,
     /// MIST taken for gas so far.
     pub charged: u64,
     pub rng: StdRng,
@@ -64,12 +66,15 @@ pub fn enclave_key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
 }
 
-/// An executed transaction: its sender, the world before it, what it did, and when.
+/// An executed transaction: its sender, the world before and after it, what it did, and when.
 pub struct Act {
     pub sender: Address,
     pub before: World,
+    pub after: World,
     pub outcome: Outcome,
     pub now: u64,
+    /// MIST taken for gas up to it.
+    pub charged: u64,
 }
 
 impl History {
@@ -87,6 +92,7 @@ impl History {
             harvest: None,
             jailed: None,
             last: None,
+            earlier: Vec::new(),
             charged: 0,
             rng: StdRng::seed_from_u64(seed),
         }
@@ -153,11 +159,14 @@ impl History {
         }
         let before = self.chain.world.clone();
         self.chain.world.apply(&outcome);
+        self.earlier.extend(self.last.take());
         self.last = Some(Act {
             sender,
             before,
+            after: self.chain.world.clone(),
             outcome: outcome.clone(),
             now: context.timestamp_ms,
+            charged: self.charged,
         });
         let line = entry.to_line().unwrap();
         self.log.push(LogEntry::from_line(&line).unwrap());
@@ -174,6 +183,7 @@ impl History {
     /// One random act. `last` is it, or `None` when nothing was executed.
     pub fn step(&mut self) {
         self.last = None;
+        self.earlier.clear();
         if let Some(stake) = self.harvest.take() {
             self.chain.advance(DAY / 2);
             return self.claim_for(stake);
