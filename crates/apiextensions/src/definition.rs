@@ -204,6 +204,11 @@ impl Definition {
         self.is("NamesAccepted") || self.is("Established")
     }
 
+    /// Whether its conversion webhook has a bundle that holds no certificates.
+    pub(crate) fn has_invalid_bundle(&self) -> bool {
+        spec::has_invalid_bundle(self)
+    }
+
     /// Whether instances are in namespaces.
     pub fn namespaced(&self) -> bool {
         self.spec.scope == "Namespaced"

@@ -121,9 +121,18 @@ pub fn may_be_established(object: &Value) -> bool {
         && !conditions::is_true(object, kind::ESTABLISHED)
 }
 
-/// The condition of a definition that is established.
-// upstream: controller/establish/establishing_controller.go
-pub fn established() -> Condition {
+/// The condition of a definition whose names are accepted: it is established, unless its conversion webhook can never be
+/// trusted.
+// upstream: controller/establish/establishing_controller.go#sync
+pub fn established(definition: &Definition) -> Condition {
+    if definition.has_invalid_bundle() {
+        return Condition::new(
+            kind::ESTABLISHED,
+            "False",
+            "InvalidCABundle",
+            "The conversion webhook CABundle is invalid",
+        );
+    }
     Condition::new(
         kind::ESTABLISHED,
         "True",

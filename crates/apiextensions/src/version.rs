@@ -31,6 +31,23 @@ pub enum Problem {
     Metadata(String),
 }
 
+/// Whole floats lose their fraction, as they do when Go writes them.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 && float.abs() < 9e15 {
+                #[allow(clippy::cast_possible_truncation)] // Within what a double tells apart.
+                let whole = float as i64;
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        _ => {}
+    }
+}
+
 impl Version {
     /// Compiles a version.
     pub fn compile(
@@ -74,6 +91,7 @@ impl Version {
     /// Shapes a decoded body: prunes, drops stray nulls, coerces metadata, and defaults. Gives the unknown fields.
     // upstream: #unstructuredSchemaCoercer.apply, #unstructuredDefaulter.Default
     pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, Problem> {
+        whole_numbers(object);
         let unknown = self.coerce(object, false)?;
         self.default(object);
         Ok(unknown)

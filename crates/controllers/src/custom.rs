@@ -98,7 +98,7 @@ impl Keeper {
             }
         }
         if names::may_be_established(&next) {
-            conditions::set(&mut next, &names::established(), &now);
+            conditions::set(&mut next, &names::established(&definition), &now);
         }
         self.one(
             &mut next,

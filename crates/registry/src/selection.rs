@@ -116,6 +116,7 @@ impl Filter {
             let value: &str = match r.what {
                 What::Name => name,
                 What::Namespace => namespace,
+                // Those of the form that is stored, whatever a webhook would make of it.
                 What::Field(index) if self.resource.custom.is_some() => {
                     let path = self.resource.fields.get(index).map_or("", |f| &f.path);
                     custom = crate::value::path_text(&stored.value(), path).unwrap_or_default();

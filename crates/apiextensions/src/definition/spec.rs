@@ -378,10 +378,13 @@ fn client_config(config: &Value, old: Option<&Definition>, path: &Path, errors: 
 /// A bundle that never was valid may stay as it is, as may one of a definition that isn't established.
 // upstream: #allowInvalidCABundle
 fn invalid_bundle_allowed(old: Option<&Definition>) -> bool {
-    let Some(old) = old.filter(|o| o.is("Established")) else {
-        return true;
-    };
-    let bundle = old
+    old.filter(|o| o.is("Established"))
+        .is_none_or(has_invalid_bundle)
+}
+
+/// Whether a definition's conversion webhook has a bundle that holds no certificates.
+pub(super) fn has_invalid_bundle(definition: &Definition) -> bool {
+    let bundle = definition
         .spec
         .conversion
         .as_ref()

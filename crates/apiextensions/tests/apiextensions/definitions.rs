@@ -376,3 +376,19 @@ fn warnings() {
     );
     assert!(new.warnings(Some(&new)).is_empty());
 }
+
+#[test]
+fn a_bundle_without_certificates_establishes_nothing() {
+    let mut object = definition(json!({"type": "object"}));
+    object["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+        "clientConfig": {"url": "https://a.b/c", "caBundle": "aGVsbG8="}}});
+    // It may come so, and be put right later.
+    assert!(texts(&object).is_empty());
+    let parsed = Definition::parse(&object).unwrap();
+    assert_eq!(
+        apiextensions::names::established(&parsed).reason,
+        "InvalidCABundle"
+    );
+    let without = Definition::parse(&definition(json!({"type": "object"}))).unwrap();
+    assert_eq!(apiextensions::names::established(&without).status, "True");
+}

@@ -141,6 +141,10 @@ async fn kubectl_lives_with_custom_resources() {
                 && explained.contains("What is wanted of the widget."),
             "{explained}"
         );
+        let explained = k
+            .ok(&["explain", "widgets.spec", "--output=plaintext-openapiv2"])
+            .await;
+        assert!(explained.contains("The size in units."), "{explained}");
         let unknown = WIDGET.replace("size: 1", "size: 1, odd: 2");
         let output = run(&binary, &k.config, Some(&unknown), &["apply", "-f", "-"]).await;
         assert!(

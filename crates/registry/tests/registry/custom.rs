@@ -508,3 +508,53 @@ async fn selected_watched_and_followed_by_definition() {
     let read = get(&r, V1, Some("default"), "a").await.unwrap();
     assert_eq!(read["spec"]["new"], "n");
 }
+
+#[tokio::test]
+async fn quotas_count_custom_objects() {
+    let r = served(json!([version("v1", true)]), None).await;
+    let quota =
+        json!({"metadata": {"name": "q"}, "spec": {"hard": {"count/widgets.example.com": "1"}}});
+    create(&r, "v1/resourcequotas", Some("default"), quota)
+        .await
+        .unwrap();
+    make(&r, "a", json!({"size": 1})).await.unwrap();
+    assert_eq!(
+        message(make(&r, "b", json!({"size": 1})).await),
+        "widgets.example.com \"b\" is forbidden: exceeded quota: q, requested: count/widgets.example.com=1, used: count/widgets.example.com=1, limited: count/widgets.example.com=1"
+    );
+}
+
+#[tokio::test]
+async fn races_and_bounds() {
+    let r = served(json!([version("v1", true)]), None).await;
+    let made = make(&r, "a", json!({"size": 1.0})).await.unwrap();
+    assert_eq!(made["spec"]["size"].to_string(), "1");
+    // One of two writers with the same version is refused.
+    let mut one = made.clone();
+    one["metadata"]["labels"] = json!({"a": "1"});
+    let mut two = made;
+    two["metadata"]["labels"] = json!({"a": "2"});
+    let (first, second) = tokio::join!(
+        update(&r, V1, Some("default"), "a", one),
+        update(&r, V1, Some("default"), "a", two)
+    );
+    assert!(first.is_ok() != second.is_ok());
+    // Deep trees are taken; what is too large isn't.
+    let mut deep = json!(1);
+    for _ in 0..100 {
+        deep = json!({ "x": deep });
+    }
+    assert!(
+        make(&r, "deep", json!({"size": 1, "free": deep}))
+            .await
+            .is_ok()
+    );
+    let huge = "x".repeat(4 << 20);
+    assert_eq!(
+        make(&r, "huge", json!({"size": 1, "free": {"x": huge}}))
+            .await
+            .unwrap_err()
+            .code,
+        413
+    );
+}
