@@ -18,12 +18,13 @@ impl Kind {
         }
     }
 
-    /// A body to create: a pod of the size that a Deployment's usually has.
+    /// A body to create: a pod of the size that a Deployment's usually has. No change is the one that it is made with: that would
+    /// be no change.
     pub(crate) fn body(self, name: &str, run: &str) -> Bytes {
         let metadata = json!({
             "name": name,
             "labels": {"app": "daas-bench", "pod-template-hash": "5d8f6c9b7", RUN: run},
-            "annotations": {CHANGE: "0", "daas.bench/text": "x".repeat(160)},
+            "annotations": {CHANGE: "none", "daas.bench/text": "x".repeat(160)},
         });
         let object = match self {
             Kind::ConfigMap => {

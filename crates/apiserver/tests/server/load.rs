@@ -115,6 +115,27 @@ async fn every_operation_is_measured_and_nothing_is_left() {
     }
 }
 
+/// The first change is one too: what was never patched before is changed by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_alone_delivers_every_change() {
+    let server = start().await;
+    tokio::spawn(finalize(server.registry.clone()));
+    let target = open(&server).await;
+    let options = Options {
+        operations: vec![Operation::Watch],
+        objects: 1,
+        watchers: 20,
+        changes: 5,
+        ..Options::default()
+    };
+    let outcome = bench::run(&target, &options, &bench::Silent, &CancellationToken::new())
+        .await
+        .unwrap();
+    let all = outcome.measurements.iter();
+    let counts: Vec<_> = all.map(|m| (m.succeeded, m.failed)).collect();
+    assert_eq!(counts, [(100, 0)]);
+}
+
 #[tokio::test]
 async fn a_stopped_load_cleans_up() {
     let server = start().await;
