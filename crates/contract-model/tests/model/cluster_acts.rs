@@ -330,14 +330,15 @@ impl History {
             return;
         };
         let until = self.chain.now + 365 * DAY;
+        let (namespace, verbs) = (self.pick(&["", "apps"]), self.pick(&[7u64, 7, 1]));
         let (interface, cluster) = (interface.id, cluster.id);
         self.build(owner, |ptb| {
             let arguments = vec![
                 ptb.object(interface),
                 ptb.object_as(cluster, false),
                 ptb.pure(&user),
-                ptb.pure(&""),
-                ptb.pure(&7u64),
+                ptb.pure(&namespace),
+                ptb.pure(&verbs),
                 ptb.pure(&until),
                 ptb.clock(),
             ];
