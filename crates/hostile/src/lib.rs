@@ -8,12 +8,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use std::time::UNIX_EPOCH;
 
 use apiserver::authn::service_account::ServiceAccountTokens;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use futures::StreamExt;
 use machinery::patch::{Patch, PatchKind};
 use serde_json::Value;
+use tee_verify::offline::{At, OfflinePolicy, judge};
+use tee_verify::{Collateral, Kind};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -121,6 +124,26 @@ pub const TARGETS: &[Target] = &[
         run: audit_policy,
         seeds: &[
             b"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata, resources: [{group: '', resources: ['pods/*']}]}]",
+        ],
+    },
+    Target {
+        name: "evidence",
+        run: evidence,
+        seeds: &[
+            b"\x84\x44\xa1\x01\x38\x22\xa0\x58\x20\xa9\x69module_id\x63abc\x66digest\x66SHA384\x64pcrs\xa1\x00\x58\x30",
+            b"DAASTPM1\x00\x10\xffTCG\x80\x18\x00\x00\x00\x02ab\x00\x00\x00\x00\x00\x08\x00\x14\x00\x0b\x00\x02ab\x01\x00",
+            b"\x04\x00\x02\x00\x81\x00\x00\x00\x00\x00\x00\x00\x93\x9a\x72\x33\xf7\x9c\x4c\xa9\x94\x0a\x0d\xb3\x95\x7f\x06\x07",
+            b"DAASSIM1",
+            br#"{"evidence":{"kind":"nitro","body":"hEShATgi"},"collateral":{"certificates":["MAA="],"eventLog":"AAAA"}}"#,
+        ],
+    },
+    Target {
+        name: "collateral",
+        run: collateral,
+        seeds: &[
+            b"-----BEGIN CERTIFICATE-----\nMIIBAjCBqqADAgECAgEBMAoGCCqGSM49BAMC\n-----END CERTIFICATE-----\n-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n",
+            b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04",
+            br#"{"root_ca_crl":"30","pck_crl":"30","tcb_info_issuer_chain":"","tcb_info":"{}","tcb_info_signature":"00","qe_identity_issuer_chain":"","qe_identity":"{}","qe_identity_signature":"00"}"#,
         ],
     },
 ];
@@ -272,4 +295,37 @@ fn spdy(bytes: &[u8]) {
 
 fn audit_policy(bytes: &[u8]) {
     let _ = audit::Policy::parse(&String::from_utf8_lossy(bytes));
+}
+
+/// What anybody sends as evidence, judged as each kind.
+fn evidence(bytes: &[u8]) {
+    let given = tee_verify::read_collateral(bytes).unwrap_or_default();
+    let policy = OfflinePolicy::default();
+    for kind in Kind::ALL {
+        if let Ok(read) = tee_verify::read_evidence(bytes, Some(kind)) {
+            let verdict = judge(&read, &given, &policy, &[], At::Evidence);
+            // The simulated root's key is public, but no mutation signs with it.
+            assert_ne!(verdict.exit_code(), 0, "{kind}");
+            let _ = judge(&read, &given, &policy, &[], At::Time(UNIX_EPOCH));
+        }
+    }
+}
+
+/// What anybody sends beside it.
+fn collateral(bytes: &[u8]) {
+    let mut given = Collateral::default();
+    let _ = given.add(bytes);
+    let _ = given.add_dcap(bytes);
+    let _ = tee_verify::read_root(bytes);
+    if let Ok(read) = serde_json::from_slice::<Collateral>(bytes) {
+        let again = serde_json::to_vec(&read).unwrap_or_default();
+        assert_eq!(
+            serde_json::from_slice::<Collateral>(&again).ok(),
+            Some(read)
+        );
+    }
+    if let Ok(report) = tee_verify::Evidence::new(Kind::Snp, vec![2; 0x4a0]) {
+        let at = At::Time(UNIX_EPOCH);
+        let _ = judge(&report, &given, &OfflinePolicy::default(), &[], at);
+    }
 }
