@@ -57,7 +57,12 @@ struct Keys {
     #[arg(long, env = "DAAS_ALLOW_SIMULATED_TEE", num_args = 0..=1, default_missing_value = "true")]
     allow_simulated_tee: Option<bool>,
     /// Root of TEE evidence to trust besides the vendors', as kind=file; may be repeated
-    #[arg(long, env = "DAAS_TEE_ROOTS", value_name = "KIND=FILE", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "DAAS_TEE_ROOTS",
+        value_name = "KIND=FILE",
+        value_delimiter = ','
+    )]
     tee_roots: Option<Vec<String>>,
     /// File that says in which state the platform of the control plane's TEE must be (JSON)
     #[arg(long, env = "DAAS_TEE_TCB")]
