@@ -371,7 +371,7 @@ async fn the_configuration_of_admission_cannot_be_locked() {
     let server = start().await;
     let mut admin = server.admin().await;
     let hook_server = Hook::start(|_, _| json!({"allowed": false})).await;
-    let all = json!({"rules": [rule(&["*"], "*", "*", &["*", "*/*"])]});
+    let all = json!({"rules": [rule(&["*"], "*", "*", &["*/*"])]});
     let hooks = json!([hook(
         "all.example.com",
         hook_server.backend.client_config("/"),
