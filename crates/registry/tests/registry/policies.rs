@@ -615,3 +615,75 @@ async fn parameters_are_for_those_who_may_read_them() {
          find resource referenced by paramKind: 'example.com/v1, Kind=Nope'"
     );
 }
+
+/// Widgets in two versions, served.
+async fn widgets(r: &Registry) {
+    let crds = "apiextensions.k8s.io/v1/customresourcedefinitions";
+    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
+        "size": {"type": "integer"},
+        "parts": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+            "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "n": {"type": "integer"}}}}}}}});
+    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": {"openAPIV3Schema": schema}});
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "widgets", "kind": "Widget"}, "versions": [version("v1", true), version("v2", false)]}});
+    create(r, crds, None, definition).await.unwrap();
+    let mut object = get(r, crds, None, "widgets.example.com").await.unwrap();
+    object["status"]["acceptedNames"] = object["spec"]["names"].clone();
+    object["status"]["conditions"] = json!([
+        {"type": "NamesAccepted", "status": "True", "reason": "", "message": ""},
+        {"type": "Established", "status": "True", "reason": "", "message": ""}]);
+    let path = format!("{crds}/status");
+    update(r, &path, None, "widgets.example.com", object)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn custom_resources_are_seen_in_the_version_that_a_rule_names() {
+    let r = registry().await;
+    widgets(&r).await;
+    let v1 = json!({"resourceRules": [{"apiGroups": ["example.com"], "apiVersions": ["v1"], "operations": ["*"],
+        "resources": ["widgets"]}]});
+    let spec = json!({"matchConstraints": v1, "validations": [
+        {"expression": "object.apiVersion == 'example.com/v1' && request.kind.version == 'v1' && request.requestKind.version == 'v2'",
+         "messageExpression": "object.apiVersion + ' as ' + request.kind.version"},
+        {"expression": "object.spec.size < 5"},
+    ]});
+    policy(&r, "sizes", spec, json!({})).await;
+    mutation(
+        &r,
+        "parts",
+        json!({
+            "matchConstraints": v1,
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression":
+                "Object{spec: Object.spec{parts: [Object.spec.parts{name: 'b', n: 2}]}}"}}],
+        }),
+    )
+    .await;
+    let widget = |size: i64| json!({"apiVersion": "example.com/v2", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": size, "parts": [{"name": "a", "n": 1}, {"name": "b", "n": 1}]}});
+    let refused = create(&r, "example.com/v2/widgets", Some("default"), widget(7))
+        .await
+        .unwrap_err();
+    assert!(
+        refused
+            .message
+            .ends_with("failed expression: object.spec.size < 5"),
+        "{}",
+        refused.message
+    );
+    let made = create(&r, "example.com/v2/widgets", Some("default"), widget(3))
+        .await
+        .unwrap();
+    assert_eq!(made["apiVersion"], "example.com/v2");
+    assert_eq!(
+        made["spec"]["parts"],
+        json!([{"name": "a", "n": 1}, {"name": "b", "n": 2}])
+    );
+    let typed = json!({"spec": {"matchConstraints": v1, "validations": [{"expression": "object.spec.nope == 1 && object.metadata.labels.size() > 0"}]}});
+    let warnings = registry::admission::expression_warnings(&r, &typed);
+    assert_eq!(
+        warnings[0].warning,
+        "example.com/v1, Kind=Widget: ERROR: <input>:1:12: undefined field 'nope'\n | object.spec.nope == 1 && object.metadata.labels.size() > 0\n \
+         | ...........^\n"
+    );
+}
