@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{PatchParams, PostParams};
-use kube::core::Rule;
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, CustomResource, CustomResourceExt};

@@ -46,6 +46,7 @@ fn served(group: &str, version: &str, kind: &str, plural: &str) -> Served {
             verbs: vec!["get".to_owned(), "patch".to_owned(), "update".to_owned()],
         }],
         schema: None,
+        schema_v2: None,
     }
 }
 
