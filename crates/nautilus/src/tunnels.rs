@@ -93,10 +93,7 @@ impl NodeConnector for Tunnels {
 /// Webhooks and aggregated API servers are reached as everything in pods is.
 #[async_trait]
 impl webhook::ClusterNetwork for Tunnels {
-    async fn dial(
-        &self,
-        address: SocketAddr,
-    ) -> std::io::Result<Box<dyn webhook::BackendStream>> {
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<Box<dyn webhook::BackendStream>> {
         match NodeConnector::dial(self, address).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(NodeConnectError::Io(error)) => Err(error),

@@ -23,8 +23,8 @@ pub use der::{
 };
 pub use keypair::{KeyPair, KeyPairError};
 pub use peer::{ParseCertificateError, PeerIdentity, parse_certificate};
-pub use request::CertificateRequest;
 pub use profile::{Backing, Profile, UserRole};
+pub use request::CertificateRequest;
 
 use std::time::Duration;
 

@@ -67,7 +67,9 @@ pub struct Metrics(pub Mutex<Option<Value>>);
 impl ExtensionApi for Metrics {
     async fn get(&self, path: &str) -> Result<Value, u16> {
         assert!(
-            path.starts_with("/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dweb"),
+            path.starts_with(
+                "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods?labelSelector=app%3Dweb"
+            ),
             "{path}"
         );
         self.0.lock().clone().ok_or(404)
