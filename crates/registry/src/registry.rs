@@ -119,7 +119,8 @@ impl Registry {
         &self.inner.table
     }
 
-    /// All resources as of now: the built-in ones and those of CustomResourceDefinitions.
+    /// All resources as of now: the built-in ones and those of CustomResourceDefinitions. Costs a look at the revision of
+    /// each definition; [`Registry::find`] doesn't.
     pub fn resources(&self) -> Arc<Resources> {
         let snapshot = self.inner.store.snapshot();
         self.inner.custom.all(&self.inner.table, &snapshot)
