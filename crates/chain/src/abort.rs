@@ -33,7 +33,10 @@ const STAKING: &[(&str, &str)] = &[
     ("EPaused", "governance has stopped new stake"),
     ("ENotJailed", "the stake is not jailed"),
     ("EStillJailed", "the sentence is not over"),
-    ("ETombstoned", "the stake is tombstoned: it never counts again"),
+    (
+        "ETombstoned",
+        "the stake is tombstoned: it never counts again",
+    ),
     ("EJailed", "the stake is jailed"),
     ("EAccused", "a case against the stake is pending"),
     (
@@ -71,7 +74,10 @@ const DELEGATION: &[(&str, &str)] = &[
         "ENotEnrolled",
         "the stake does not earn: it is not enrolled",
     ),
-    ("EZeroAmount", "an amount of zero, or of nothing that is left"),
+    (
+        "EZeroAmount",
+        "an amount of zero, or of nothing that is left",
+    ),
     ("EDust", "too little would remain: take all"),
     ("ENothingOwed", "there is nothing to claim"),
     ("ENotEmpty", "there is something in it"),

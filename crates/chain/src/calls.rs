@@ -11,10 +11,7 @@ mod staking;
 mod upgrades;
 
 pub use crate::call::Call;
-use crate::objects::{
-    AnchorStatement, ConsumptionStatement, NewParameters,
-    Tier,
-};
+use crate::objects::{AnchorStatement, ConsumptionStatement, NewParameters, Tier};
 use crate::{ChainError, Deployment};
 pub use interface::{
     Submission, answer_request, configure_interface, create_interface, grant_permission,
@@ -26,7 +23,10 @@ pub use registry::{
     register_enclave_with, register_endpoint, register_vouched, remove_endpoint, remove_owner,
     retire_measurement, revoke_enclave, set_cluster_status, set_cluster_terms,
 };
-pub use upgrades::{cancel_upgrade, hold_upgrade_cap, propose_upgrade};
+pub use rewards::{
+    claim_rewards, close_escrow, enroll, fund_rewards, open_escrow, refresh_rewards,
+    report_performance, set_rewarded_cluster,
+};
 pub use slashing::{
     appeal_case, declare_outage, execute_case, report_equivocation, report_fault, slash, veto_case,
 };
@@ -34,10 +34,7 @@ pub use staking::{
     RotationRequest, claim_delegation, close_delegation, delegate, redeem, request_unstake,
     rotate_key, set_commission, top_up, undelegate, unjail, unstake_part, withdraw,
 };
-pub use rewards::{
-    claim_rewards, close_escrow, enroll, fund_rewards, open_escrow, refresh_rewards,
-    report_performance, set_rewarded_cluster,
-};
+pub use upgrades::{cancel_upgrade, hold_upgrade_cap, propose_upgrade};
 
 const STAKING: &str = "staking";
 const UNBONDING: &str = "unbonding";
@@ -329,7 +326,13 @@ pub fn execute_change(deployment: &Deployment, number: u64) -> Result<Call, Chai
 /// [`ChainError::Unexpected`] when the deployment names no parameters.
 pub fn execute_gateway_change(deployment: &Deployment, number: u64) -> Result<Call, ChainError> {
     let (params, gateway) = (deployment.params()?, deployment.gateway.id);
-    Ok(execute_on(deployment, "execute_gateway", params, gateway, number))
+    Ok(execute_on(
+        deployment,
+        "execute_gateway",
+        params,
+        gateway,
+        number,
+    ))
 }
 
 /// Executes a proposed change of the anchors' rule whose time has come. Anyone may.
@@ -338,7 +341,13 @@ pub fn execute_gateway_change(deployment: &Deployment, number: u64) -> Result<Ca
 /// [`ChainError::Unexpected`] when the deployment names no parameters or no anchors.
 pub fn execute_anchors_change(deployment: &Deployment, number: u64) -> Result<Call, ChainError> {
     let (params, anchors) = (deployment.params()?, deployment.anchors()?);
-    Ok(execute_on(deployment, "execute_anchors", params, anchors, number))
+    Ok(execute_on(
+        deployment,
+        "execute_anchors",
+        params,
+        anchors,
+        number,
+    ))
 }
 
 fn execute_on(

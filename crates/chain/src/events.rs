@@ -9,7 +9,10 @@ mod stake;
 use serde::{Deserialize, Serialize};
 use sui_sdk_types::{Address, StructTag};
 
-use crate::objects::{DelegationRules, ClusterStatus, FaultKind, GatewayRules, Proof, Register, Revocation, Rules, StakeStatus, TeeKind, Tier, TierParams};
+use crate::objects::{
+    ClusterStatus, DelegationRules, FaultKind, GatewayRules, Proof, Register, Revocation, Rules,
+    StakeStatus, TeeKind, Tier, TierParams,
+};
 
 pub use stake::{
     Accused, CommissionChanged, Delegated, DelegationClaimed, DelegationClosed,

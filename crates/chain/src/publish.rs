@@ -10,7 +10,9 @@ use std::path::Path;
 
 use crate::keystore::{Key, write_atomically};
 use crate::objects::Upgrades;
-use crate::{Address, ChainError, Client, Deployment, Executed, Settlement, SignedTransaction, calls};
+use crate::{
+    Address, ChainError, Client, Deployment, Executed, Settlement, SignedTransaction, calls,
+};
 
 /// What is published, and where it is written down.
 #[derive(Clone, Debug)]
@@ -107,7 +109,8 @@ impl Pending<'_> {
             return done.into_success();
         }
         let signed = client.prepare(key, call).await?;
-        write_atomically(self.0, &signed.to_bytes()?, 0o600).map_err(|error| self.failed(&error))?;
+        write_atomically(self.0, &signed.to_bytes()?, 0o600)
+            .map_err(|error| self.failed(&error))?;
         client.send(&signed).await?.into_success()
     }
 

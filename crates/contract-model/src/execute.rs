@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use sui_sdk_types::{
     Address, Digest, ExecutionError, ExecutionStatus, Object, ObjectData, Owner,
-    ProgrammableTransaction,
-    StructTag, Version,
+    ProgrammableTransaction, StructTag, Version,
 };
 
 use crate::layout::framework::Coin;

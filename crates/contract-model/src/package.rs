@@ -12,8 +12,8 @@ mod rewards;
 mod shares;
 mod slashing;
 mod staking;
-mod upgrades;
 mod unbonding;
+mod upgrades;
 
 use sui_sdk_types::Address;
 
@@ -46,12 +46,15 @@ pub(crate) struct Function {
     pub(crate) body: fn(&mut Call<'_>) -> Result<Vec<Vec<u8>>, Failure>,
 }
 
+/// A module's `init` function.
+pub(crate) type Init = fn(&mut Call<'_>) -> Result<(), Failure>;
+
 /// A module and its public functions.
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(crate) name: &'static str,
     /// What runs once, when the package is published.
-    pub(crate) init: Option<fn(&mut Call<'_>) -> Result<(), Failure>>,
+    pub(crate) init: Option<Init>,
     pub(crate) functions: &'static [Function],
 }
 

@@ -18,8 +18,8 @@ use sui_sdk_types::{
     ProgrammableTransaction, SharedInput, TypeTag,
 };
 
-use crate::execute::{Gas, InputError, execute};
 use crate::bytecode;
+use crate::execute::{Gas, InputError, execute};
 use crate::genesis::{GenesisConfig, Parameters, genesis, unpublished};
 use crate::layout::framework::{Field, field_tag, id_tag};
 use crate::layout::k8s_gateway::{Claim, NodeName};
@@ -27,11 +27,11 @@ use crate::layout::k8s_interface::{Permission, Subject};
 use crate::layout::rewards::StakeEpoch;
 use crate::layout::slashing::{ClusterPeriod, StakePeriod};
 use crate::layout::{
-    MoveType, anchors, delegation, enclave_registry, k8s_gateway, k8s_interface, params, rewards, slashing,
-    staking, unbonding, upgrades,
+    MoveType, anchors, delegation, enclave_registry, k8s_gateway, k8s_interface, params, rewards,
+    slashing, staking, unbonding, upgrades,
 };
-use crate::package;
 use crate::log::{LogEntry, LogError};
+use crate::package;
 use crate::types::coin_object;
 use crate::world::World;
 use writer::{Expected, Writer, bytes, id};
@@ -389,7 +389,9 @@ pub(crate) fn set_parameters(wanted: &Parameters) -> Vec<String> {
     }
     if defaults.unbonding_ms != wanted.unbonding_ms {
         let unbonding_ms = wanted.unbonding_ms;
-        lines.push(format!("staking::set_unbonding(&mut pool, {unbonding_ms});"));
+        lines.push(format!(
+            "staking::set_unbonding(&mut pool, {unbonding_ms});"
+        ));
     }
     if defaults.delay_ms != wanted.delay_ms {
         let delay_ms = wanted.delay_ms;

@@ -22,10 +22,7 @@ pub struct World {
 impl World {
     /// A world of `objects`, as one is read back from a ledger's storage. `parameters` are set when
     /// the package is published in it.
-    pub fn from_objects(
-        parameters: Parameters,
-        objects: impl IntoIterator<Item = Object>,
-    ) -> Self {
+    pub fn from_objects(parameters: Parameters, objects: impl IntoIterator<Item = Object>) -> Self {
         let mut world = Self {
             objects: OrdMap::new(),
             package: Address::ZERO,

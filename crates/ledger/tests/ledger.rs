@@ -139,7 +139,12 @@ async fn a_stake_lives_from_minting_to_withdrawal() {
     let minted = executed.created("k8s_gateway::SealToken").unwrap();
     assert!(matches!(
         executed.events(&on).as_slice(),
-        [Event::Staked(_), Event::StakeBalances(_), Event::SealTokenCreated(_), ..]
+        [
+            Event::Staked(_),
+            Event::StakeBalances(_),
+            Event::SealTokenCreated(_),
+            ..
+        ]
     ));
     let balance = client.balance(worker.address()).await.unwrap();
     assert_eq!(
@@ -334,7 +339,10 @@ async fn gas_is_charged_to_the_last_mist() {
     assert_eq!(error.abort().unwrap().name, Some("ENotOwner"));
 
     let mut aborting = client
-        .build(owner.address(), &calls::request_unstake(&on, stake).unwrap())
+        .build(
+            owner.address(),
+            &calls::request_unstake(&on, stake).unwrap(),
+        )
         .await
         .unwrap();
     client
@@ -1004,7 +1012,10 @@ async fn delegation(world: &World, stake: Address, node: &Key) {
     let redeem = calls::redeem(&on, stake, part);
     let error = client.submit(&delegator, &redeem).await.unwrap_err();
     assert_eq!(error.abort().unwrap().name, Some("EStillUnbonding"));
-    let error = client.submit(node, &calls::unjail(&on, stake)).await.unwrap_err();
+    let error = client
+        .submit(node, &calls::unjail(&on, stake))
+        .await
+        .unwrap_err();
     assert_eq!(error.abort().unwrap().name, Some("ENotJailed"));
     let much = calls::unstake_part(&on, stake, behind.balance).unwrap();
     let error = client.submit(node, &much).await.unwrap_err();

@@ -132,7 +132,7 @@ impl EncodedToken {
             issued_at_ms: self.issued_at_ms,
             expires_at_ms: self.expires_at_ms,
             generation: self.generation,
-            flags: u8::from(self.revoked) * REVOKED | u8::from(self.consumed) * CONSUMED,
+            flags: (u8::from(self.revoked) * REVOKED) | (u8::from(self.consumed) * CONSUMED),
         };
         // The layout has nothing that BCS can't encode.
         bcs::to_bytes(&layout).unwrap_or_default()

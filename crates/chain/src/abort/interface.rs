@@ -38,10 +38,7 @@ pub(super) const INTERFACE: &[(&str, &str)] = &[
         "EInvalidSignature",
         "the signature is not the enclave's over this statement",
     ),
-    (
-        "EInvalidResult",
-        "the digest of the result is not 32 bytes",
-    ),
+    ("EInvalidResult", "the digest of the result is not 32 bytes"),
     ("EEarnedTooLittle", "the interface has earned less"),
     (
         "ENotAnUpgrade",

@@ -67,7 +67,7 @@ pub fn approve_measurement(
             tx.pure(&approval.kind.code()),
             tx.pure(&approval.measurement),
             tx.pure(&approval.source),
-                tx.pure(&approval.active_at_ms),
+            tx.pure(&approval.active_at_ms),
             tx.clock()?,
         ];
         tx.call(REGISTRY, "approve_measurement", arguments);
@@ -175,7 +175,14 @@ pub fn register_enclave(
     kind: TeeKind,
     measurement: &[u8],
 ) -> Call {
-    register_enclave_with(deployment, cap, cluster, public_key, &[], (kind, measurement))
+    register_enclave_with(
+        deployment,
+        cap,
+        cluster,
+        public_key,
+        &[],
+        (kind, measurement),
+    )
 }
 
 /// The same with an X25519 key that requests are encrypted to.
@@ -284,7 +291,11 @@ pub fn set_cluster_status(
     status: ClusterStatus,
 ) -> Call {
     Call::new(deployment, "set a cluster's status", move |tx| {
-        let arguments = vec![tx.object(cap)?, tx.object(cluster)?, tx.pure(&status.code())];
+        let arguments = vec![
+            tx.object(cap)?,
+            tx.object(cluster)?,
+            tx.pure(&status.code()),
+        ];
         tx.call(REGISTRY, "set_status", arguments);
         Ok(())
     })
@@ -409,11 +420,7 @@ pub fn register_attested(
 ) -> Call {
     Call::new(deployment, "register an attested enclave", move |tx| {
         let arguments = vec![tx.pure(&registration.document), tx.clock()?];
-        let document = tx.framework(
-            "nitro_attestation",
-            "load_nitro_attestation",
-            arguments,
-        );
+        let document = tx.framework("nitro_attestation", "load_nitro_attestation", arguments);
         let arguments = vec![
             tx.object(cluster)?,
             document,

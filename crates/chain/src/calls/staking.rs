@@ -232,21 +232,23 @@ pub fn claim_delegation(
     delegation: Address,
 ) -> Result<Call, ChainError> {
     let rewards = deployment.rewards()?;
-    Ok(Call::new(deployment, "claim a delegation's rewards", move |tx| {
-        let arguments = vec![
-            tx.object(rewards)?,
-            tx.object(stake)?,
-            tx.object(delegation)?,
-            tx.clock()?,
-        ];
-        let coin = tx.call(DELEGATION, "claim", arguments);
-        tx.keep(vec![coin]);
-        Ok(())
-    })
-    .changes(rewards)
-    .reads(stake)
-    .changes(delegation)
-    .with_clock())
+    Ok(
+        Call::new(deployment, "claim a delegation's rewards", move |tx| {
+            let arguments = vec![
+                tx.object(rewards)?,
+                tx.object(stake)?,
+                tx.object(delegation)?,
+                tx.clock()?,
+            ];
+            let coin = tx.call(DELEGATION, "claim", arguments);
+            tx.keep(vec![coin]);
+            Ok(())
+        })
+        .changes(rewards)
+        .reads(stake)
+        .changes(delegation)
+        .with_clock(),
+    )
 }
 
 /// Does away with an empty delegation of the sender.

@@ -16,18 +16,20 @@ pub fn hold_upgrade_cap(
     upgrade_cap: Address,
 ) -> Result<Call, ChainError> {
     let upgrades = deployment.upgrades()?;
-    Ok(Call::new(deployment, "hand the upgrade capability in", move |tx| {
-        let arguments = vec![
-            tx.object(cap)?,
-            tx.object(upgrades)?,
-            tx.object(upgrade_cap)?,
-        ];
-        tx.call(UPGRADES, "hold", arguments);
-        Ok(())
-    })
-    .reads(cap)
-    .changes(upgrades)
-    .changes(upgrade_cap))
+    Ok(
+        Call::new(deployment, "hand the upgrade capability in", move |tx| {
+            let arguments = vec![
+                tx.object(cap)?,
+                tx.object(upgrades)?,
+                tx.object(upgrade_cap)?,
+            ];
+            tx.call(UPGRADES, "hold", arguments);
+            Ok(())
+        })
+        .reads(cap)
+        .changes(upgrades)
+        .changes(upgrade_cap),
+    )
 }
 
 /// Proposes an upgrade by the digest of its modules and dependencies, with the `AdminCap` `cap` of the

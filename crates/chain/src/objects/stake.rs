@@ -158,11 +158,13 @@ impl Shared {
         let worth = match shares.checked_mul(held) {
             Some(product) => product.checked_div(all).unwrap_or(0),
             // Wider than 128 bits only beyond all SUI: good to nine digits.
-            None => shares
-                .checked_div(all / 1_000_000_000)
-                .unwrap_or(0)
-                .saturating_mul(held)
-                / 1_000_000_000,
+            None => {
+                shares
+                    .checked_div(all / 1_000_000_000)
+                    .unwrap_or(0)
+                    .saturating_mul(held)
+                    / 1_000_000_000
+            }
         };
         u64::try_from(worth).unwrap_or(u64::MAX).min(self.balance)
     }

@@ -169,9 +169,11 @@ fn check_commands(world: &World, transaction: &ProgrammableTransaction) -> Resul
                 }
                 published = true;
             }
-            Command::Upgrade(_) => return Err(InputError::Unsupported(
+            Command::Upgrade(_) => {
+                return Err(InputError::Unsupported(
                     "upgrading the package: the ledger runs a model of one version, not bytecode",
-                )),
+                ));
+            }
             _ => return Err(InputError::Unsupported("this kind of command")),
         }
     }

@@ -184,11 +184,7 @@ fn worth(call: &mut Call<'_>) -> Returns {
 }
 
 /// Takes in what its shares have earned. The stake is settled.
-fn settle(
-    call: &Call<'_>,
-    delegation: &mut Delegation,
-    rewards: &Rewards,
-) -> Result<(), Failure> {
+fn settle(call: &Call<'_>, delegation: &mut Delegation, rewards: &Rewards) -> Result<(), Failure> {
     let stake = delegation.stake_id;
     if !delegation.earns {
         let Some(start) = start(call, rewards, stake, delegation.epoch)? else {

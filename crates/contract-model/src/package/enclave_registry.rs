@@ -492,8 +492,7 @@ fn find<'c>(cluster: &'c mut Cluster, kind: u8, bytes: &[u8]) -> Option<&'c mut 
 /// Whether the measurement counted at that time, by what the allow-list says now.
 fn allows(cluster: &Cluster, kind: u8, bytes: &[u8], at_ms: u64) -> bool {
     let mut measurements = cluster.measurements.iter();
-    measurements
-        .any(|entry| entry.kind == kind && entry.bytes == bytes && counts(entry, at_ms))
+    measurements.any(|entry| entry.kind == kind && entry.bytes == bytes && counts(entry, at_ms))
 }
 
 fn counts(entry: &Measurement, at_ms: u64) -> bool {

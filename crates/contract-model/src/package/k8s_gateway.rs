@@ -15,7 +15,8 @@ use crate::layout::k8s_gateway::{
     Claim, ConsumptionStatement, ENCODING, EncodedToken, Gateway, GatewayCreated, GatewayMigrated,
     GatewayRules, GatewayRulesChanged, INTENT_CONSUMPTION, NodeName, PERMISSION_JOIN,
     PERMISSION_OPERATE, PERMISSION_SYSTEM, PERMISSION_USE, PERMISSION_WORKLOADS, REVOKED_BY_ADMIN,
-    REVOKED_BY_OWNER, REVOKED_UNBACKED, SealToken, SealTokenConsumed, SealTokenCreated, SealTokenRekeyed, SealTokenRenewed, SealTokenRevoked,
+    REVOKED_BY_OWNER, REVOKED_UNBACKED, SealToken, SealTokenConsumed, SealTokenCreated,
+    SealTokenRekeyed, SealTokenRenewed, SealTokenRevoked,
 };
 use crate::layout::staking::{Stake, StakingPool, TIER_ADMIN, TIER_NODE, TIER_USER};
 use crate::types::{Ty, encode};
@@ -453,7 +454,7 @@ fn encode_token(call: &mut Call<'_>) -> Returns {
         issued_at_ms: token.issued_at_ms,
         expires_at_ms: token.expires_at_ms,
         generation: token.generation,
-        flags: u8::from(token.revoked) | u8::from(token.consumed_at_ms > 0) << 1,
+        flags: u8::from(token.revoked) | (u8::from(token.consumed_at_ms > 0) << 1),
     };
     Ok(vec![encode(&encode(&encoded))])
 }
@@ -475,7 +476,9 @@ fn permission_operate(_: &mut Call<'_>) -> Returns {
 }
 
 fn is_consumed(call: &mut Call<'_>) -> Returns {
-    Ok(vec![encode(&(call.get::<SealToken>(0)?.consumed_at_ms > 0))])
+    Ok(vec![encode(
+        &(call.get::<SealToken>(0)?.consumed_at_ms > 0),
+    )])
 }
 
 fn check_ttl(call: &Call<'_>, rules: &GatewayRules, ttl_ms: u64) -> Result<(), Failure> {

@@ -425,12 +425,7 @@ fn check(call: &Call<'_>, interface: &Interface, cluster: &Cluster) -> Result<()
     call.assert(interface.cluster_id == cluster.id, code::WRONG_CLUSTER)
 }
 
-fn check_bounds(
-    call: &Call<'_>,
-    fee: u64,
-    timeout_ms: u64,
-    payload: u64,
-) -> Result<(), Failure> {
+fn check_bounds(call: &Call<'_>, fee: u64, timeout_ms: u64, payload: u64) -> Result<(), Failure> {
     let bounded = fee <= GREATEST_FEE
         && (SHORTEST_TIMEOUT_MS..=LONGEST_TIMEOUT_MS).contains(&timeout_ms)
         && (1..=GREATEST_PAYLOAD).contains(&payload);

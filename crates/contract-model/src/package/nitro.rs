@@ -2,10 +2,10 @@
 //!
 //! No document gets here: the model's `0x2::nitro_attestation` answers as on a network without it.
 
+use super::Function;
 use super::Parameter::{Mut, Ref, Value};
 use super::enclave_registry::{Registration, register_attested};
 use super::staking::function;
-use super::Function;
 use crate::execute::call::{Call, Returns};
 use crate::layout::enclave_registry::Cluster;
 use crate::layout::framework::{Clock, NitroAttestationDocument};

@@ -14,8 +14,8 @@ use crate::layout::framework::Clock;
 use crate::layout::k8s_gateway::{Gateway, GatewayRules};
 use crate::layout::params::{
     CHANGE_ANCHORS, CHANGE_DELEGATION, CHANGE_EMISSION, CHANGE_GATEWAY, CHANGE_RULES, CHANGE_TIER,
-    CHANGE_UNBONDING, Change, ChangeCancelled,
-    ChangeExecuted, ChangeProposed, DelayChanged, Params, ParamsCreated, ParamsMigrated,
+    CHANGE_UNBONDING, Change, ChangeCancelled, ChangeExecuted, ChangeProposed, DelayChanged,
+    Params, ParamsCreated, ParamsMigrated,
 };
 use crate::layout::rewards::Rewards;
 use crate::layout::slashing::{Docket, Rules};

@@ -12,9 +12,9 @@ use crate::execute::call::{Call, Failure, Returns, add, sub};
 use crate::layout::enclave_registry::{Cluster, Enclave};
 use crate::layout::framework::{Clock, Coin};
 use crate::layout::rewards::{
-    BudgetFunded, ClusterAdmitted, DelegationsStarted, Earner, EarnerSettled, EmissionChanged, Escrow, EscrowClosed,
-    EscrowOpened, INTENT_PERFORMANCE, PerformanceStatement, RewardClaimed, Rewards,
-    RewardsCreated, RewardsMigrated, RewardsUpdated, StakeEpoch,
+    BudgetFunded, ClusterAdmitted, DelegationsStarted, Earner, EarnerSettled, EmissionChanged,
+    Escrow, EscrowClosed, EscrowOpened, INTENT_PERFORMANCE, PerformanceStatement, RewardClaimed,
+    Rewards, RewardsCreated, RewardsMigrated, RewardsUpdated, StakeEpoch,
 };
 use crate::layout::staking::{Stake, TIER_NODE};
 use crate::types::{Ty, encode};
@@ -510,7 +510,13 @@ fn reweigh(
     if known.is_some() {
         return Ok(());
     }
-    call.table_put(&rewards.starts, STAKE_EPOCH, Ty::U128, &key, &earner.per_share)?;
+    call.table_put(
+        &rewards.starts,
+        STAKE_EPOCH,
+        Ty::U128,
+        &key,
+        &earner.per_share,
+    )?;
     rewards.starts.size = add(rewards.starts.size, 1)?;
     call.emit(&DelegationsStarted {
         stake_id: stake.id,

@@ -14,10 +14,7 @@ pub(super) fn put(call: &Call<'_>, pool: &mut Shared, amount: u64) -> Result<u12
     let (all, held) = (all(pool)?, held(pool));
     let shares = scale(u128::from(amount), all, held)?;
     pool.balance = add(pool.balance, amount)?;
-    pool.shares = pool
-        .shares
-        .checked_add(shares)
-        .ok_or(Failure::Arithmetic)?;
+    pool.shares = pool.shares.checked_add(shares).ok_or(Failure::Arithmetic)?;
     Ok(shares)
 }
 

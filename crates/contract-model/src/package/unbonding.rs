@@ -3,8 +3,8 @@
 use super::Function;
 use super::Parameter::{Mut, Ref, Value};
 use super::rewards::{after, before};
-use super::staking::{begin_exit, finish_exit, function, leave_queue, split_off};
 use super::shares;
+use super::staking::{begin_exit, finish_exit, function, leave_queue, split_off};
 use crate::abort::unbonding as code;
 use crate::execute::call::{Call, Failure, Returns, add};
 use crate::layout::framework::{Clock, Coin};

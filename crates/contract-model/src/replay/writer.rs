@@ -505,11 +505,8 @@ fn literal(ty: Ty, contents: &[u8]) -> Written<String> {
             let ids: Vec<String> = ids.into_iter().map(id).collect();
             format!("vector<ID>[{}]", ids.join(", "))
         }
-        Ty::Coin
-        | Ty::Clock
-        | Ty::Package(..)
-        | Ty::List(..)
-        | Ty::Sui(..)
-        | Ty::Param => return Err(INVALID),
+        Ty::Coin | Ty::Clock | Ty::Package(..) | Ty::List(..) | Ty::Sui(..) | Ty::Param => {
+            return Err(INVALID);
+        }
     })
 }

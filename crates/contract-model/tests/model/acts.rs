@@ -246,11 +246,7 @@ impl History {
         let owner = self.chain.world.stake(stake).map(|stake| stake.owner);
         let (sender, pool) = (self.mostly(owner), self.chain.genesis.pool);
         self.build(sender, |ptb| {
-            let arguments = vec![
-                ptb.object_as(pool, false),
-                ptb.object(stake),
-                ptb.clock(),
-            ];
+            let arguments = vec![ptb.object_as(pool, false), ptb.object(stake), ptb.clock()];
             ptb.call("staking", "unjail", arguments);
         });
     }
@@ -274,11 +270,7 @@ impl History {
                 let made = ptb.call("delegation", "delegate", arguments);
                 ptb.transfer(vec![made], sender);
             } else {
-                let arguments = vec![
-                    ptb.object_as(pool, false),
-                    ptb.object(stake),
-                    ptb.clock(),
-                ];
+                let arguments = vec![ptb.object_as(pool, false), ptb.object(stake), ptb.clock()];
                 ptb.call("staking", "unjail", arguments);
             }
         });

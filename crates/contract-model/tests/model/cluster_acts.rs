@@ -42,7 +42,11 @@ impl History {
     fn governed(&mut self) -> Option<(Cluster, Address, Address)> {
         let clusters = self.clusters.clone();
         let (cluster, own, holder) = *clusters.choose(&mut self.rng)?;
-        let caps: Vec<Address> = clusters.iter().filter(|c| c.2 == holder).map(|c| c.1).collect();
+        let caps: Vec<Address> = clusters
+            .iter()
+            .filter(|c| c.2 == holder)
+            .map(|c| c.1)
+            .collect();
         let other = self.any(&caps).unwrap_or(own);
         let cap = self.pick(&[own, own, own, own, own, other]);
         Some((self.chain.world.cluster(cluster)?, cap, holder))
@@ -75,11 +79,7 @@ impl History {
                     "set_status"
                 }
                 1 => {
-                    arguments.extend([
-                        ptb.pure(&notice),
-                        ptb.pure(&quorum),
-                        ptb.pure(&attested),
-                    ]);
+                    arguments.extend([ptb.pure(&notice), ptb.pure(&quorum), ptb.pure(&attested)]);
                     "set_terms"
                 }
                 2 | 3 => {
@@ -100,7 +100,12 @@ impl History {
             return;
         };
         let sender = self.mostly(Some(holder));
-        let indices: Vec<u8> = self.right(&[&[0u8, 1, 2][..], &[8, 2, 1, 0]], &[&[0, 1], &[0, 0, 1, 2]]).to_vec();
+        let indices: Vec<u8> = self
+            .right(
+                &[&[0u8, 1, 2][..], &[8, 2, 1, 0]],
+                &[&[0, 1], &[0, 0, 1, 2]],
+            )
+            .to_vec();
         let length = self.right(&[48usize], &[47]);
         let values: Vec<Vec<u8>> = indices
             .iter()
@@ -141,7 +146,11 @@ impl History {
             .map(|n| enclave_key(n).verifying_key().to_bytes().to_vec())
             .find(|key| !taken(key));
         let key = free.unwrap_or_else(|| member.public_key.clone());
-        let key = if self.rng.random_bool(0.9) { key } else { member.public_key.clone() };
+        let key = if self.rng.random_bool(0.9) {
+            key
+        } else {
+            member.public_key.clone()
+        };
         let statement = VouchingStatement {
             intent: INTENT_VOUCHING,
             timestamp_ms: self.right(&[now, now - MINUTE], &[now + 1, now - DAY]),
@@ -425,11 +434,15 @@ impl History {
             },
         };
         let interfaces: Vec<Interface> = self.chain.world.views();
-        let own = interfaces.iter().find(|i| i.cluster_id == request.cluster_id);
+        let own = interfaces
+            .iter()
+            .find(|i| i.cluster_id == request.cluster_id);
         let Some(own) = own.map(|own| own.id) else {
             return;
         };
-        let other = interfaces.choose(&mut self.rng).map_or(own, |other| other.id);
+        let other = interfaces
+            .choose(&mut self.rng)
+            .map_or(own, |other| other.id);
         let interface = self.right(&[own], &[other]);
         let sender = self.person();
         let late = now >= request.deadline_ms;

@@ -200,7 +200,9 @@ impl Rebuilt {
             let cluster = self.cluster(e.cluster_id);
             cluster.members.retain(|m| m.enclave_id != e.enclave_id);
             let id = Some(e.enclave_id);
-            cluster.endpoints.retain(|endpoint| endpoint.enclave_id != id);
+            cluster
+                .endpoints
+                .retain(|endpoint| endpoint.enclave_id != id);
             self.enclaves.get_mut(&e.enclave_id).unwrap().revoked = true;
         } else {
             return false;

@@ -726,8 +726,7 @@ impl Node {
         let delegation: Delegation = self.chain.world.view(delegation).unwrap();
         let stake = self.chain.world.stake(self.stake).unwrap();
         let held = stake.delegated.balance;
-        let worth =
-            delegation.shares * (u128::from(held) + 1) / (stake.delegated.shares + 1_000);
+        let worth = delegation.shares * (u128::from(held) + 1) / (stake.delegated.shares + 1_000);
         u64::try_from(worth).unwrap().min(held)
     }
 }
@@ -882,7 +881,10 @@ impl Judged {
         seed: [u8; 32],
     ) -> contract_model::Outcome {
         let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let signature = key.sign(&bcs::to_bytes(signed).unwrap()).to_bytes().to_vec();
+        let signature = key
+            .sign(&bcs::to_bytes(signed).unwrap())
+            .to_bytes()
+            .to_vec();
         let (docket, token, enclave) = (self.chain.genesis.docket, self.token, self.enclave);
         self.chain.run(address(2), |ptb| {
             let bond = ptb.split(Argument::Gas, SUI / 10);

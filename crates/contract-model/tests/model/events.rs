@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use contract_model::World;
+use contract_model::layout::MoveEvent;
 use contract_model::layout::enclave_registry as registry;
 use contract_model::layout::framework::Field;
 use contract_model::layout::k8s_gateway as gateway;
 use contract_model::layout::k8s_interface as interface;
-use contract_model::layout::MoveEvent;
 use contract_model::layout::upgrades;
 use contract_model::layout::{anchors, delegation, params, rewards, slashing, staking, unbonding};
 use sui_sdk_types::{Address, Event};

@@ -659,8 +659,8 @@ impl History {
 
     /// Signs with the enclave's key, mostly.
     pub fn sign(&mut self, enclave: &Enclave, message: &[u8]) -> Vec<u8> {
-        let own =
-            (0..KEYS).find(|n| enclave_key(*n).verifying_key().as_bytes()[..] == enclave.public_key);
+        let own = (0..KEYS)
+            .find(|n| enclave_key(*n).verifying_key().as_bytes()[..] == enclave.public_key);
         let key = match own {
             Some(own) if self.rng.random_bool(0.9) => own,
             _ => self.rng.random_range(0..KEYS),
@@ -816,7 +816,13 @@ impl History {
         let sender = self.person();
         let stakes = self.stakes.clone();
         let other = self.any(&stakes).unwrap_or(case.stake_id);
-        let stake = self.pick(&[case.stake_id, case.stake_id, case.stake_id, case.stake_id, other]);
+        let stake = self.pick(&[
+            case.stake_id,
+            case.stake_id,
+            case.stake_id,
+            case.stake_id,
+            other,
+        ]);
         let (docket, pool) = (self.chain.genesis.docket, self.chain.genesis.pool);
         self.build(sender, |ptb| {
             let arguments = vec![

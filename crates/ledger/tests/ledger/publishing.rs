@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 const SUI: u64 = 1_000_000_000;
 
-async fn start(directory: &Path, funds: Vec<(Address, u64)>) -> (Handle, CancellationToken, Client) {
+async fn start(
+    directory: &Path,
+    funds: Vec<(Address, u64)>,
+) -> (Handle, CancellationToken, Client) {
     let shutdown = CancellationToken::new();
-    let mut config =
-        LedgerConfig::new(directory.to_owned(), GenesisOptions::unpublished(funds));
+    let mut config = LedgerConfig::new(directory.to_owned(), GenesisOptions::unpublished(funds));
     config.listen = "127.0.0.1:0".parse().unwrap();
     let handle = ledger::serve(config, shutdown.clone()).await.unwrap();
     let client = Client::connect(&handle.url()).await.unwrap();
@@ -47,7 +49,10 @@ async fn a_transaction_publishes_the_package_once() {
     assert!(handle.deployment().is_none());
     assert!(!data.join("deployment.json").exists());
     let supply = handle.supply().total();
-    let (file, pending) = (directory.path().join("d.json"), directory.path().join("d.pending"));
+    let (file, pending) = (
+        directory.path().join("d.json"),
+        directory.path().join("d.pending"),
+    );
     let wanted = publication(&file, &pending);
     let on = publish(&client, &publisher, &wanted).await.unwrap();
     client.verify(&on).await.unwrap();
@@ -57,7 +62,11 @@ async fn a_transaction_publishes_the_package_once() {
     // What `init` made is there and works; the upgrade capability is in its place.
     let pool: StakingPool = client.object(&on, on.staking_pool.id).await.unwrap().value;
     assert_eq!(pool.version, 1);
-    let upgrades: Upgrades = client.object(&on, on.upgrades().unwrap()).await.unwrap().value;
+    let upgrades: Upgrades = client
+        .object(&on, on.upgrades().unwrap())
+        .await
+        .unwrap()
+        .value;
     assert_eq!(upgrades.cap.unwrap().package, on.package);
     let stake = calls::stake(&on, Tier::Node, SUI);
     client.submit(&publisher, &stake).await.unwrap();
@@ -98,7 +107,10 @@ async fn publishing_goes_on_where_it_was_cut_off() {
     let publisher = Key::generate().unwrap();
     let data = directory.path().join("ledger");
     let (handle, shutdown, client) = start(&data, vec![(publisher.address(), 100 * SUI)]).await;
-    let (file, pending) = (directory.path().join("d.json"), directory.path().join("d.pending"));
+    let (file, pending) = (
+        directory.path().join("d.json"),
+        directory.path().join("d.pending"),
+    );
     let wanted = publication(&file, &pending);
     // Signed and stored, not sent.
     let call = calls::publish(wanted.modules.clone(), wanted.dependencies.clone());
@@ -113,7 +125,11 @@ async fn publishing_goes_on_where_it_was_cut_off() {
     std::fs::write(&pending, signed.to_bytes().unwrap()).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert_eq!(publish(&client, &publisher, &wanted).await.unwrap(), on);
-    let upgrades: Upgrades = client.object(&on, on.upgrades().unwrap()).await.unwrap().value;
+    let upgrades: Upgrades = client
+        .object(&on, on.upgrades().unwrap())
+        .await
+        .unwrap()
+        .value;
     assert!(upgrades.cap.is_some());
     // Held, and the transaction's file still there.
     std::fs::write(&pending, signed.to_bytes().unwrap()).unwrap();
@@ -130,7 +146,10 @@ async fn only_this_build_s_package_can_be_published() {
     let publisher = Key::generate().unwrap();
     let data = directory.path().join("ledger");
     let (handle, shutdown, client) = start(&data, vec![(publisher.address(), 100 * SUI)]).await;
-    let (file, pending) = (directory.path().join("d.json"), directory.path().join("d.pending"));
+    let (file, pending) = (
+        directory.path().join("d.json"),
+        directory.path().join("d.pending"),
+    );
     let mut changed = publication(&file, &pending);
     *changed.modules[0].last_mut().unwrap() ^= 1;
     let error = publish(&client, &publisher, &changed).await.unwrap_err();
@@ -155,7 +174,15 @@ async fn only_this_build_s_package_can_be_published() {
     let config = LedgerConfig::new(data, GenesisOptions::unpublished(Vec::new()));
     let mut config = config;
     config.listen = "127.0.0.1:0".parse().unwrap();
-    let refused = ledger::serve(config, CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(refused, LedgerError::OtherFormat { .. }), "{refused}");
-    assert!(refused.to_string().contains("empty data directory"), "{refused}");
+    let refused = ledger::serve(config, CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, LedgerError::OtherFormat { .. }),
+        "{refused}"
+    );
+    assert!(
+        refused.to_string().contains("empty data directory"),
+        "{refused}"
+    );
 }

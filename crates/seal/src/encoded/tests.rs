@@ -76,7 +76,7 @@ fn vectors() -> Vec<Vector> {
             issued_at_ms: token.issued_at_ms,
             expires_at_ms: token.expires_at_ms,
             generation: token.generation,
-            flags: u8::from(token.revoked) | u8::from(token.consumed) << 1,
+            flags: u8::from(token.revoked) | (u8::from(token.consumed) << 1),
             encoded: hex::encode(token.encode()),
         }
     })
@@ -169,10 +169,12 @@ fn contract_and_crate_share_their_vectors() {
         std::fs::write(&json, text).unwrap();
         std::fs::write(&source, move_test(&vectors())).unwrap();
     }
-    let written: Vec<Vector> =
-        serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let written: Vec<Vector> = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_eq!(written, vectors());
-    assert_eq!(std::fs::read_to_string(&source).unwrap(), move_test(&written));
+    assert_eq!(
+        std::fs::read_to_string(&source).unwrap(),
+        move_test(&written)
+    );
     for vector in &written {
         let bytes = hex::decode(&vector.encoded).unwrap();
         let decoded = EncodedToken::decode(&bytes).unwrap();
@@ -197,17 +199,32 @@ fn what_is_not_exactly_a_token_is_refused() {
     }
     let mut longer = good.clone();
     longer.push(0);
-    assert_eq!(EncodedToken::decode(&longer), Err(InvalidEncodedToken::Malformed));
+    assert_eq!(
+        EncodedToken::decode(&longer),
+        Err(InvalidEncodedToken::Malformed)
+    );
     let mut other = good.clone();
     other[0] = 2;
-    assert_eq!(EncodedToken::decode(&other), Err(InvalidEncodedToken::UnknownEncoding(2)));
+    assert_eq!(
+        EncodedToken::decode(&other),
+        Err(InvalidEncodedToken::UnknownEncoding(2))
+    );
     let mut flags = good.clone();
     *flags.last_mut().unwrap() = 4;
-    assert_eq!(EncodedToken::decode(&flags), Err(InvalidEncodedToken::Malformed));
-    assert_eq!(EncodedToken::decode(&[1; 513]), Err(InvalidEncodedToken::TooLong));
+    assert_eq!(
+        EncodedToken::decode(&flags),
+        Err(InvalidEncodedToken::Malformed)
+    );
+    assert_eq!(
+        EncodedToken::decode(&[1; 513]),
+        Err(InvalidEncodedToken::TooLong)
+    );
     let mut name = good;
     name[1 + 4 * 32 + 1] = b'W';
-    assert_eq!(EncodedToken::decode(&name), Err(InvalidEncodedToken::InvalidNode));
+    assert_eq!(
+        EncodedToken::decode(&name),
+        Err(InvalidEncodedToken::InvalidNode)
+    );
 }
 
 proptest! {

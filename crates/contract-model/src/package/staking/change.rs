@@ -94,16 +94,8 @@ pub(in crate::package) fn finish_exit(
 ) -> Result<u64, Failure> {
     check(call, pool.version == PACKAGE_VERSION, code::WRONG_VERSION)?;
     check(call, stake.owner == call.sender(), code::NOT_OWNER)?;
-    check(
-        call,
-        stake.status == STATUS_UNBONDING,
-        code::NOT_UNBONDING,
-    )?;
-    check(
-        call,
-        now >= stake.withdrawable_at_ms,
-        code::STILL_UNBONDING,
-    )?;
+    check(call, stake.status == STATUS_UNBONDING, code::NOT_UNBONDING)?;
+    check(call, now >= stake.withdrawable_at_ms, code::STILL_UNBONDING)?;
     check(call, stake.cases == 0, code::ACCUSED)?;
     let amount = std::mem::take(&mut stake.balance);
     stake.status = STATUS_WITHDRAWN;
@@ -202,11 +194,7 @@ pub(in crate::package) fn set_commission(
     check(call, stake.owner == call.sender(), code::NOT_OWNER)?;
     check(call, stake.tier == TIER_NODE, code::WRONG_TIER)?;
     let rules = &pool.delegation;
-    check(
-        call,
-        commission <= rules.most_commission,
-        code::COMMISSION,
-    )?;
+    check(call, commission <= rules.most_commission, code::COMMISSION)?;
     if stake.delegated.shares > 0 {
         let next = add(stake.commission_set_at_ms, DAY_MS)?;
         check(call, now >= next, code::TOO_SOON)?;
@@ -243,11 +231,7 @@ pub(in crate::package) fn take_from(
     check(call, amount > 0, code::ZERO_AMOUNT)?;
     check(call, reason.len() <= LONGEST_REASON, code::TEXT_TOO_LONG)?;
     let held = at_stake(stake)?;
-    check(
-        call,
-        is_slashable(stake) && held > 0,
-        code::NOT_SLASHABLE,
-    )?;
+    check(call, is_slashable(stake) && held > 0, code::NOT_SLASHABLE)?;
     let taken = amount.min(held);
     let delegated = share_up(taken, stake.delegated.balance, held)?;
     let queued = share_up(taken, stake.queue.balance, held)?.min(sub(taken, delegated)?);
