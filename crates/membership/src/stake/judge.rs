@@ -89,9 +89,7 @@ impl NotLive {
             Self::Inactive(StakeStatus::SlashedOut)
             | Self::Slashed { .. }
             | Self::Jailed { .. }
-            | Self::Tombstoned => {
-                RefusalCode::StakeSlashed
-            }
+            | Self::Tombstoned => RefusalCode::StakeSlashed,
             Self::Inactive(_) => RefusalCode::StakeInactive,
             Self::Insufficient { .. } => RefusalCode::StakeInsufficient,
         }

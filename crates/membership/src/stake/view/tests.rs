@@ -34,10 +34,10 @@ fn view() -> (LiveView, Arc<TestClock>) {
         pool_id: Address::ZERO,
         tiers: vec![tier(SUI), tier(SUI / 10), tier(10 * SUI)],
         delegation: chain::objects::DelegationRules {
-                most_commission: 2_000,
-                commission_step: 100,
-                minimum: 100_000_000,
-            },
+            most_commission: 2_000,
+            commission_step: 100,
+            minimum: 100_000_000,
+        },
         unbonding_ms: 0,
     }));
     (view, clock)
@@ -331,7 +331,10 @@ fn a_sentence_takes_the_right_and_only_freeing_gives_it_back() {
         jailings: 1,
         at_ms: 4,
     }));
-    assert_eq!(view.check_token(TOKEN), Err(NotLive::Jailed { until_ms: 5 }));
+    assert_eq!(
+        view.check_token(TOKEN),
+        Err(NotLive::Jailed { until_ms: 5 })
+    );
     view.apply(&Event::Unjailed(chain::events::Unjailed {
         stake_id: STAKE,
         owner: OWNER,
@@ -373,6 +376,9 @@ fn a_rotated_key_is_the_tokens() {
         generation: 1,
     }));
     let token = view.token(TOKEN).unwrap();
-    assert_eq!((token.node_key, token.commitment), (vec![7; 32], vec![8; 32]));
+    assert_eq!(
+        (token.node_key, token.commitment),
+        (vec![7; 32], vec![8; 32])
+    );
     view.check_token(TOKEN).unwrap();
 }
