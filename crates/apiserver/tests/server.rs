@@ -23,6 +23,8 @@ mod harness;
 mod http_behaviour;
 #[path = "server/kubectl.rs"]
 mod kubectl;
+#[path = "server/leave.rs"]
+mod leave;
 #[path = "server/listener.rs"]
 mod listener;
 #[path = "server/load.rs"]
