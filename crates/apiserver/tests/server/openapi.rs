@@ -69,7 +69,11 @@ async fn kubectl_validates_explains_and_merges() {
         }
         // The older printer reads v2, as protobuf.
         let explained = k
-            .ok(&["explain", "pods.spec.containers", "--output=plaintext-openapiv2"])
+            .ok(&[
+                "explain",
+                "pods.spec.containers",
+                "--output=plaintext-openapiv2",
+            ])
             .await;
         assert!(
             explained.contains("imagePullPolicy\t<string>")
