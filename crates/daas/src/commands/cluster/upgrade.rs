@@ -1,10 +1,11 @@
 //! `daas cluster upgrade`: a measured upgrade of the control plane.
 //!
-//! 1. `propose` puts the new measurement on the allow-list, to count from a time on that everybody can see. 2. Once it
-//! counts (`approve` says so, or makes it count as soon as the cluster's notice allows), the new build is started with
-//! `handoverFrom` set to a running instance: it is handed the keys and takes over when the old one stops. 3. `retire`
-//! takes the old measurement off the list and begins a new key epoch, so that the old build, whatever copies of keys and
-//! disks it has, opens nothing that is written from then on.
+//! 1. `propose` puts the new measurement on the allow-list, to count from a time on that everybody can see.
+//! 2. Once it counts (`approve` says so, or makes it count as soon as the cluster's notice allows), the new
+//!    build is started with `handoverFrom` set to a running instance: it is handed the keys and takes over when the
+//!    old one stops.
+//! 3. `retire` takes the old measurement off the list and begins a new key epoch, so that the old build,
+//!    whatever copies of keys and disks it has, opens nothing that is written from then on.
 
 use std::process::ExitCode;
 
