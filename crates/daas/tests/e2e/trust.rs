@@ -104,7 +104,7 @@ fn search(directory: &Path, needles: &[&[u8]]) -> Option<String> {
                 .windows(needle.len())
                 .any(|window| window == *needle)
         };
-        let found = needles.iter().any(|needle| has(needle));
+        let found = needles.iter().any(has);
         found.then(|| path.display().to_string())
     })
 }
