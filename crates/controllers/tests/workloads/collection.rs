@@ -133,9 +133,10 @@ async fn an_owner_that_never_was_takes_its_dependent_along_and_an_unknown_kind_d
     cluster
         .create("configmaps", owned("of-a-ghost", &[&ghost], "ConfigMap"))
         .await;
-    cluster
-        .create("configmaps", owned("of-the-unknown", &[&ghost], "Unheard"))
-        .await;
+    // Admission refuses to hold the deletion of an owner whose kind nobody knows.
+    let mut unknown = owned("of-the-unknown", &[&ghost], "Unheard");
+    unknown["metadata"]["ownerReferences"][0]["blockOwnerDeletion"] = false.into();
+    cluster.create("configmaps", unknown).await;
     // The name is there, but it is another object.
     cluster
         .create("configmaps", json!({"metadata": {"name": "ghost"}}))
