@@ -10,12 +10,14 @@ mod rolling;
 mod scale;
 mod status;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use informer::{Cache, Change, Key, Outcome, WorkQueue};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use machinery::{Reason, Status};
+use parking_lot::Mutex;
 use registry::Api;
 
 use crate::claim::claim;
@@ -35,6 +37,10 @@ struct Controller {
     queue: WorkQueue<Key>,
     recorder: Recorder,
     clock: Clock,
+    /// By a deployment's uid: the resourceVersion of the last write of a set of its. Nothing is decided before the cache
+    /// has it: two template changes in a row would otherwise each be given the surge.
+    // upstream: pkg/controller/util/consistency/consistency.go
+    written: Mutex<HashMap<String, u64>>,
 }
 
 pub(crate) use math::scaled;
@@ -50,12 +56,15 @@ pub(crate) fn start(setup: &mut Setup) -> Result<(), Status> {
         queue: WorkQueue::default(),
         recorder: setup.recorder.of(NAME),
         clock: setup.clock,
+        written: Mutex::default(),
     });
-    let queue = controller.queue.clone();
-    setup
-        .informers
-        .deployments
-        .on_change(move |change| queue.add(change.object().key()));
+    let c = Arc::clone(&controller);
+    setup.informers.deployments.on_change(move |change| {
+        if let Change::Deleted(deployment) = change {
+            c.written.lock().remove(deployment.uid());
+        }
+        c.queue.add(change.object().key());
+    });
     let c = Arc::clone(&controller);
     setup
         .informers
@@ -135,11 +144,23 @@ impl Controller {
         }
     }
 
+    /// Notes a write of a deployment's set.
+    fn wrote(&self, d: &Deployment, set: &ReplicaSet) {
+        let mut written = self.written.lock();
+        let last = written.entry(d.uid().to_owned()).or_default();
+        *last = informer::revision(set).max(*last);
+    }
+
     // upstream: deployment_controller.go#syncDeployment
     async fn sync(&self, key: &Key) -> Result<Outcome, Status> {
         let Some(deployment) = self.deployments.get(key) else {
             return Ok(Outcome::Done);
         };
+        let written = self.written.lock().get(deployment.uid()).copied();
+        if written.is_some_and(|written| self.sets.revision() < written) {
+            // The set's event comes, and with it this deployment again.
+            return Ok(Outcome::Done);
+        }
         let mut deployment = Deployment::clone(&deployment);
         let d = &mut deployment;
         let selector = selector(d.spec.as_ref().map(|s| &s.selector));

@@ -5,6 +5,7 @@
 //! parses the others again when they are asked for.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use k8s_openapi::Metadata;
@@ -27,6 +28,7 @@ pub struct Cache<T> {
     state: RwLock<State<T>>,
     recent: Recent<T>,
     indices: Vec<(&'static str, IndexBy<T>)>,
+    revision: AtomicU64,
 }
 
 type Slots<T> = BTreeMap<Key, Arc<Slot<T>>>;
@@ -96,6 +98,7 @@ impl<T: Metadata<Ty = ObjectMeta> + DeserializeOwned> Cache<T> {
             }),
             recent: Recent(Mutex::new(VecDeque::new())),
             indices,
+            revision: AtomicU64::new(0),
         }
     }
 
@@ -147,6 +150,16 @@ impl<T: Metadata<Ty = ObjectMeta> + DeserializeOwned> Cache<T> {
             slots.map_or_else(Vec::new, |s| s.values().cloned().collect())
         };
         self.parsed(slots)
+    }
+
+    /// The resourceVersion up to which the cache has everything: a write of that version or an earlier one is in it.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Everything up to this resourceVersion is in the cache.
+    pub(crate) fn has_seen(&self, revision: u64) {
+        self.revision.fetch_max(revision, Ordering::AcqRel);
     }
 
     /// How many objects there are.

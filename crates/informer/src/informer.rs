@@ -145,26 +145,31 @@ where
         while let Some(event) = changes.next().await {
             match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    let key = self.put(object)?;
+                    let key = self.put(object, initial.is_none())?;
                     if let Some(seen) = &mut initial {
                         seen.insert(key);
                     }
                 }
-                WatchEvent::Deleted(object) => self.delete(&object)?,
+                WatchEvent::Deleted(object) => self.delete(&object, initial.is_none())?,
                 WatchEvent::Bookmark {
                     initial_events_end: false,
+                    resource_version,
                     ..
-                } => {}
-                WatchEvent::Bookmark { .. } => {
+                } => self.cache.has_seen(resource_version),
+                WatchEvent::Bookmark {
+                    resource_version, ..
+                } => {
                     // What went while nobody watched.
-                    for key in self.cache.keys() {
-                        if initial.as_ref().is_some_and(|seen| !seen.contains(&key))
-                            && let Some(old) = self.cache.remove(&key)
-                        {
-                            self.tell(&Change::Deleted(old));
-                        }
+                    let seen = initial.take().unwrap_or_default();
+                    let keys = self.cache.keys().into_iter();
+                    let gone: Vec<_> = keys
+                        .filter(|key| !seen.contains(key))
+                        .filter_map(|key| self.cache.remove(&key))
+                        .collect();
+                    self.cache.has_seen(resource_version);
+                    for old in gone {
+                        self.tell(&Change::Deleted(old));
                     }
-                    initial = None;
                     self.synced.send_replace(true);
                 }
                 WatchEvent::Error(status) => return Err(status),
@@ -173,8 +178,12 @@ where
         Ok(())
     }
 
-    fn put(&self, object: Object) -> Result<Key, Status> {
+    fn put(&self, object: Object, live: bool) -> Result<Key, Status> {
         let (new, old) = self.cache.put(object)?;
+        // The initial objects come by name: only their end says how far they go.
+        if live {
+            self.cache.has_seen(revision(&*new));
+        }
         let key = Key::of(new.metadata());
         let change = match old {
             None => Change::Added(new),
@@ -192,9 +201,12 @@ where
         Ok(key)
     }
 
-    fn delete(&self, object: &Object) -> Result<(), Status> {
+    fn delete(&self, object: &Object, live: bool) -> Result<(), Status> {
         let object: Arc<T> = Arc::new(object.typed()?);
         self.cache.remove(&Key::of(object.metadata()));
+        if live {
+            self.cache.has_seen(revision(&*object));
+        }
         self.tell(&Change::Deleted(object));
         Ok(())
     }
@@ -204,4 +216,10 @@ where
             handler(change);
         }
     }
+}
+
+/// An object's resourceVersion.
+pub fn revision<T: Metadata<Ty = ObjectMeta>>(object: &T) -> u64 {
+    let version = object.metadata().resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or(0)
 }

@@ -13,7 +13,7 @@ mod workers;
 
 pub use backoff::Backoff;
 pub use cache::Cache;
-pub use informer::{Change, Informer};
+pub use informer::{Change, Informer, revision};
 pub use key::Key;
 pub use queue::WorkQueue;
 pub use workers::{Outcome, run_workers};

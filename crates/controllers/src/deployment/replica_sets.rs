@@ -83,6 +83,7 @@ impl Controller {
                 .set_api
                 .update(Some(set.namespace()), set.name(), &set)
                 .await?;
+            self.wrote(d, &updated);
             return Ok(Arc::new(updated));
         }
         let revision = set.annotation(revision::REVISION).unwrap_or_default();
@@ -143,6 +144,7 @@ impl Controller {
                 return Err(status);
             }
         };
+        self.wrote(d, &set);
         if !existed && replicas > 0 {
             let text = format!("Scaled up replica set {name} from 0 to {replicas}");
             self.recorder

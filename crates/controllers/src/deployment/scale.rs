@@ -85,6 +85,7 @@ impl Controller {
             .set_api
             .update(Some(set.namespace()), set.name(), &next)
             .await?;
+        self.wrote(d, &updated);
         if was != size {
             let direction = if was < size { "up" } else { "down" };
             let text = format!(
