@@ -13,8 +13,8 @@ use crate::object::RUN;
 use crate::options::{Kind, Operation};
 
 const NAMESPACES: &str = "/api/v1/namespaces";
-/// How long the server's controllers may take for a new or a removed namespace.
-const CONTROLLERS: Duration = Duration::from_secs(60);
+/// How long the server's controllers may take for a new namespace, or for one with tens of thousands of objects to go.
+const CONTROLLERS: Duration = Duration::from_secs(300);
 
 /// A namespace of its own.
 pub(crate) struct Workspace {
